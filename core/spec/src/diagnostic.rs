@@ -1,0 +1,311 @@
+//! What is wrong with a pipeline, where, and what to do about it: one clear line each.
+
+use crate::yaml::Position;
+use std::fmt;
+
+/// No more than this many errors are collected: the rest would be noise.
+const MAX_ERRORS: usize = 50;
+
+/// One thing that is wrong (or suspicious, when it is a warning), at one place.
+///
+/// Displayed on one line as `FILE:LINE:COLUMN: message; help`, whatever the texts contain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The pipeline file, or the command-line argument (such as `--set clean.size=3`) that is wrong.
+    pub file: String,
+    /// Line in the file, from 1; 0 when the place is not in a file.
+    pub line: usize,
+    /// Column in characters, from 1; 0 when the place is not in a file.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do; may be empty.
+    pub help: String,
+}
+
+impl Diagnostic {
+    pub(crate) fn new(
+        file: &str,
+        at: Position,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Diagnostic {
+        Diagnostic {
+            file: file.to_owned(),
+            line: at.line,
+            column: at.column,
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+
+    /// The one-line form followed by the line of `text` (the pipeline file) that is meant and a caret below it.
+    #[must_use]
+    pub fn render(&self, text: &str) -> String {
+        let Some(line) = self.line.checked_sub(1).and_then(|n| text.lines().nth(n)) else {
+            return self.to_string();
+        };
+        // A line may be as long as the document: show the part around the column.
+        let column = self.column.saturating_sub(1);
+        let first = column.saturating_sub(60);
+        let shown: String = line
+            .chars()
+            .skip(first)
+            .take(100)
+            .map(|c| if c.is_control() || is_format(c) { ' ' } else { c })
+            .collect();
+        let number = self.line.to_string();
+        let margin = " ".repeat(number.len());
+        let indent = " ".repeat(column - first);
+        format!("{self}\n {number} | {}\n {margin} | {indent}^", shown.trim_end())
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", printable(&self.file))?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        write!(f, ": {}", printable(&self.message))?;
+        if !self.help.is_empty() {
+            write!(f, "; {}", printable(&self.help))?;
+        }
+        Ok(())
+    }
+}
+
+/// All that is wrong with a pipeline: never empty, in the order of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostics(Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// The errors, at least one.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Diagnostic] {
+        &self.0
+    }
+
+    /// The errors one after the other.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.0.iter()
+    }
+
+    /// Every error with its source line and caret, see [`Diagnostic::render`].
+    #[must_use]
+    pub fn render(&self, text: &str) -> String {
+        self.0.iter().map(|d| d.render(text)).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(one: Diagnostic) -> Diagnostics {
+        Diagnostics(vec![one])
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, one) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{one}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// Collects errors and warnings while a pipeline is read.
+pub(crate) struct Found {
+    file: String,
+    errors: Vec<Diagnostic>,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+impl Found {
+    pub(crate) fn new(file: &str) -> Found {
+        Found { file: file.to_owned(), errors: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Records an error of the pipeline file. The texts are made only while there is room for them, so that a
+    /// hostile file with a million mistakes costs no million searches for the nearest name.
+    pub(crate) fn error<M: Into<String>, H: Into<String>>(
+        &mut self,
+        at: Position,
+        texts: impl FnOnce() -> (M, H),
+    ) {
+        if self.errors.len() < MAX_ERRORS {
+            let (message, help) = texts();
+            self.errors.push(Diagnostic::new(&self.file, at, message, help));
+        }
+    }
+
+    /// Records an error of a command-line argument.
+    pub(crate) fn argument_error<M: Into<String>, H: Into<String>>(
+        &mut self,
+        argument: &str,
+        texts: impl FnOnce() -> (M, H),
+    ) {
+        if self.errors.len() < MAX_ERRORS {
+            let (message, help) = texts();
+            self.errors.push(Diagnostic::new(argument, Position::NONE, message, help));
+        }
+    }
+
+    pub(crate) fn warn(&mut self, at: Position, message: impl Into<String>, help: impl Into<String>) {
+        self.warnings.push(Diagnostic::new(&self.file, at, message, help));
+    }
+
+    pub(crate) fn is_clean(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// The value, if nothing is wrong; else all errors in the order of the file.
+    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Diagnostics> {
+        let mut errors = self.errors;
+        match value {
+            Some(value) if errors.is_empty() => Ok(value),
+            _ => {
+                if errors.is_empty() {
+                    // Not reached: a missing value always comes with its error. Never claim success here.
+                    errors.push(Diagnostic::new(
+                        &self.file,
+                        Position::NONE,
+                        "the pipeline could not be read",
+                        "",
+                    ));
+                }
+                errors.sort_by_key(|d| (d.line, d.column));
+                Err(Diagnostics(errors))
+            }
+        }
+    }
+}
+
+/// `text` in backticks, cropped: what a user or plugin wrote, fit to stand in a message.
+pub(crate) fn quote(text: &str) -> String {
+    let mut short: String = text.chars().take(80).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    format!("`{short}`")
+}
+
+/// What to say about a name that does not exist: the nearest one that does, or all there are.
+///
+/// `of_all` introduces the list, such as "its parameters are".
+pub(crate) fn suggest<'a>(
+    name: &str,
+    known: impl IntoIterator<Item = &'a str> + Clone,
+    of_all: &str,
+) -> String {
+    if let Some(near) = nearest(name, known.clone()) {
+        return format!("did you mean {}?", quote(near));
+    }
+    let mut names: Vec<String> = known.into_iter().take(13).map(quote).collect();
+    if names.len() == 13 {
+        names.pop();
+        names.push("…".to_owned());
+    }
+    if names.is_empty() { String::new() } else { format!("{of_all} {}", names.join(", ")) }
+}
+
+/// The known name that is most like `name`, if one is like it enough to be a slip of the pen.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const LONGEST: usize = 64;
+    let wanted = name.to_lowercase();
+    if wanted.len() > LONGEST {
+        return None;
+    }
+    let length = wanted.chars().count();
+    known
+        .into_iter()
+        .filter(|k| k.len() <= LONGEST)
+        .map(|k| (strsim::osa_distance(&wanted, &k.to_lowercase()), k))
+        .filter(|(distance, k)| *distance <= (length.max(k.len()) / 3).max(1) && *distance < length)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, k)| k)
+}
+
+/// `text` with everything escaped that would break the line or command the terminal.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || is_format(c) {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+/// Line and paragraph separators, and the marks that reorder text on a terminal.
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(line: usize, column: usize) -> Position {
+        Position { line, column }
+    }
+
+    #[test]
+    fn a_diagnostic_is_printable_whatever_it_quotes() {
+        let d = Diagnostic::new("a\nb.yaml", at(3, 7), "no \u{1b}[31mstage\r\n\u{2028}\u{202e}", "do\tthis");
+        assert_eq!(d.to_string(), "a\\nb.yaml:3:7: no \\u{1b}[31mstage\\r\\n\\u{2028}\\u{202e}; do\\tthis");
+        let argument = Diagnostic::new("--set a.b=1", Position::NONE, "no stage `a`", "");
+        assert_eq!(argument.to_string(), "--set a.b=1: no stage `a`");
+    }
+
+    #[test]
+    fn render_points_at_the_column_in_characters() {
+        let d = Diagnostic::new("p.yaml", at(2, 5), "wrong", "help");
+        assert_eq!(d.render("a: 1\né:\tü: 2\n"), "p.yaml:2:5: wrong; help\n 2 | é: ü: 2\n   |     ^");
+        assert_eq!(d.render("only one line"), "p.yaml:2:5: wrong; help");
+        let far = Diagnostic::new("p.yaml", at(1, 1001), "wrong", "");
+        let rendered = far.render(&format!("{}X{}", "y".repeat(1000), "z".repeat(1000)));
+        let lines: Vec<&str> = rendered.lines().collect();
+        assert_eq!(lines[1].find('X'), lines[2].find('^'));
+        assert!(lines[1].len() < 120);
+    }
+
+    #[test]
+    fn nearest_finds_slips_and_refuses_strangers() {
+        let known = ["spacing", "order", "reference"];
+        assert_eq!(nearest("spacng", known), Some("spacing"));
+        assert_eq!(nearest("Order", known), Some("order"));
+        assert_eq!(nearest("odrer", known), Some("order"));
+        assert_eq!(nearest("lower", ["mask"]), None);
+        assert_eq!(nearest("a", ["b"]), None);
+        assert_eq!(nearest(&"x".repeat(10_000), known), None);
+        assert_eq!(suggest("zzz", known, "known are"), "known are `spacing`, `order`, `reference`");
+        assert_eq!(suggest("zzz", [], "known are"), "");
+    }
+
+    #[test]
+    fn errors_come_in_file_order_and_stop_at_a_limit() {
+        let mut found = Found::new("p.yaml");
+        for n in 0..1000 {
+            found.error(at(1000 - n, 1), || ("x", ""));
+        }
+        let all = found.finish(Some(())).unwrap_err();
+        assert_eq!(all.as_slice().len(), MAX_ERRORS);
+        assert!(all.as_slice().windows(2).all(|w| w[0].line < w[1].line));
+    }
+}
