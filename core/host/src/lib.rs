@@ -1,0 +1,30 @@
+//! Plugins: found, checked, loaded, called, and kept from harming anything.
+//!
+//! A plugin's manifest is read without running it ([`find_plugins`]). A stage runs in this process or, by
+//! the same contract, in a process of its own ([`Host::run`]); either way every output lies in memory of
+//! this host, is checked against what the manifest promises, and never moves.
+
+mod budget;
+mod buffer;
+mod call;
+mod discover;
+mod job;
+mod library;
+mod limits;
+mod outputs;
+mod parallel;
+mod pool;
+mod services;
+mod shared;
+mod value;
+mod wire;
+mod worker;
+mod worker_main;
+
+pub use budget::{Budget, Token};
+pub use discover::{PluginDir, PluginFile, find_plugins, read_plugin};
+pub use job::{Host, HostOptions, Job, Outcome, Sink, StageError};
+pub use limits::Limits;
+pub use pool::BufferPool;
+pub use value::{DType, Value};
+pub use worker_main::worker_main;

@@ -1,0 +1,314 @@
+//! What a stage makes, held against what its manifest promises.
+
+use crate::job::{Job, Loops, StageError};
+use crate::pool::BufferPool;
+use crate::value::{DType, Shape, Value, kind_from_code};
+use ichor_abi::*;
+use ichor_image::parallel::map_ranges;
+use ichor_image::{Affine, Grid};
+use ichor_spec::{Kind, PortDecl, Unit};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The outputs of one run, as far as they are made.
+pub(crate) struct Outputs<'a> {
+    job: &'a Job<'a>,
+    pool: &'a BufferPool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    made: Vec<Option<Made>>,
+    refusal: Option<String>,
+}
+
+struct Made {
+    value: Value,
+    /// It is an input: checked when it was made.
+    forwarded: bool,
+}
+
+type Refused = (ichor_status, String);
+
+impl<'a> Outputs<'a> {
+    /// Checks the inputs, too: those that must share a grid do.
+    pub(crate) fn new(job: &'a Job<'a>, pool: &'a BufferPool) -> Result<Self, StageError> {
+        for (port, values) in job.stage.inputs.iter().zip(job.inputs) {
+            let Some(other) = &port.grid else { continue };
+            let Some(wanted) = input_grid(job, other) else { continue };
+            for grid in values.iter().filter_map(|v| v.grid()).filter(|g| !g.same_as(&wanted)) {
+                return Err(StageError::new(
+                    ICHOR_BAD_INPUT,
+                    format!(
+                        "input `{}` ({grid}) must have the grid of input `{other}` ({wanted}){}; resample one to \
+                         the other",
+                        port.name,
+                        where_they_differ(&grid, &wanted)
+                    ),
+                ));
+            }
+        }
+        let made = job.stage.outputs.iter().map(|_| None).collect();
+        Ok(Self { job, pool, state: Mutex::new(State { made, refusal: None }) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Why the host refused something, if it did.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.lock().refusal.clone()
+    }
+
+    fn answer<T>(&self, result: Result<T, Refused>) -> Result<T, ichor_status> {
+        result.map_err(|(status, why)| {
+            self.lock().refusal.get_or_insert(why);
+            status
+        })
+    }
+
+    fn port(&self, port: u32) -> Result<&'a PortDecl, Refused> {
+        let outputs = &self.job.stage.outputs;
+        outputs.get(port as usize).ok_or_else(|| (ICHOR_BAD_PARAMS, format!("the stage has no output number {port}")))
+    }
+
+    pub(crate) fn new_tensor(&self, port: u32, shape: Shape) -> Result<Value, ichor_status> {
+        self.answer(self.port(port).and_then(|decl| {
+            let name = &decl.name;
+            check_shape(&shape).map_err(|why| (ICHOR_BAD_PARAMS, format!("output `{name}`: {why}")))?;
+            self.check_type(decl, shape.kind, shape.unit)?;
+            if let Some(grid) = shape.grid() {
+                self.check_grid(decl, &grid)?;
+            }
+            let bytes = shape.bytes().unwrap_or(usize::MAX);
+            let buffer = self.pool.take(bytes).ok_or_else(|| {
+                let gib = bytes as f64 / (1u64 << 30) as f64;
+                (ICHOR_OUT_OF_MEMORY, format!("output `{name}` needs {gib:.1} GiB, which are not free"))
+            })?;
+            let value = Value::voxels(shape, Arc::new(buffer));
+            self.put(port, Made { value: value.clone(), forwarded: false })?;
+            Ok(value)
+        }))
+    }
+
+    pub(crate) fn forward(&self, out: u32, input: u32) -> ichor_status {
+        let result = self.port(out).and_then(|decl| {
+            let value = self.job.inputs.get(input as usize).and_then(|p| p.first()).ok_or_else(|| {
+                (ICHOR_BAD_PARAMS, format!("output `{}` cannot be input number {input}: nothing is connected", decl.name))
+            })?;
+            self.check_type(decl, value.kind(), value.unit())?;
+            if let Some(grid) = value.grid() {
+                self.check_grid(decl, &grid)?;
+            }
+            self.put(out, Made { value: Value::clone(value), forwarded: true })
+        });
+        self.answer(result).err().unwrap_or(ICHOR_OK)
+    }
+
+    pub(crate) fn emit_bytes(&self, port: u32, kind: ichor_kind, bytes: &[u8]) -> ichor_status {
+        let result = self.port(port).and_then(|decl| {
+            let name = &decl.name;
+            let kind = kind_from_code(kind)
+                .filter(|k| matches!(k, Kind::Table | Kind::Doc | Kind::Blob))
+                .ok_or_else(|| (ICHOR_BAD_PARAMS, format!("output `{name}`: kind {kind} is not made of bytes")))?;
+            self.check_type(decl, kind, Unit::None)?;
+            if kind != Kind::Blob && std::str::from_utf8(bytes).is_err() {
+                return Err((ICHOR_BAD_PARAMS, format!("output `{name}` is a {kind} and not UTF-8 text")));
+            }
+            if kind == Kind::Table {
+                check_table(bytes).map_err(|why| (ICHOR_BAD_PARAMS, format!("output `{name}` is no table: {why}")))?;
+            }
+            self.put(port, Made { value: Value::from_bytes(kind, bytes), forwarded: false })
+        });
+        self.answer(result).err().unwrap_or(ICHOR_OK)
+    }
+
+    pub(crate) fn set_meta(&self, port: u32, json: &str) -> ichor_status {
+        let result = self.port(port).and_then(|decl| {
+            let Ok(serde_json::Value::Object(meta)) = serde_json::from_str(json) else {
+                return Err((ICHOR_BAD_PARAMS, format!("the metadata of output `{}` is no JSON object", decl.name)));
+            };
+            match self.lock().made.get_mut(port as usize) {
+                Some(Some(made)) => {
+                    *made.value.meta_mut() = meta;
+                    Ok(())
+                }
+                _ => Err((ICHOR_BAD_PARAMS, format!("output `{}` got metadata before it was made", decl.name))),
+            }
+        });
+        self.answer(result).err().unwrap_or(ICHOR_OK)
+    }
+
+    fn put(&self, port: u32, made: Made) -> Result<(), Refused> {
+        let mut state = self.lock();
+        match state.made.get_mut(port as usize) {
+            Some(slot @ None) => {
+                *slot = Some(made);
+                Ok(())
+            }
+            _ => Err((ICHOR_BAD_PARAMS, format!("output `{}` was made twice", self.port(port)?.name))),
+        }
+    }
+
+    /// The kind and unit are those that the manifest names, or those of an input or parameter it names.
+    fn check_type(&self, decl: &PortDecl, kind: Kind, unit: Unit) -> Result<(), Refused> {
+        let stage = self.job.stage;
+        let like = decl.like.as_ref().and_then(|name| stage.inputs.iter().position(|p| p.name == *name));
+        let like = like.and_then(|p| self.job.inputs.get(p)).and_then(|p| p.first());
+        let param = |name: &Option<String>| self.job.params.get(name.as_ref()?)?.as_str();
+        let kinds = match (param(&decl.kind_param).and_then(Kind::from_name), like) {
+            (Some(kind), _) => vec![kind],
+            (None, Some(input)) => vec![input.kind()],
+            (None, None) => decl.kind.clone(),
+        };
+        let units = match (param(&decl.unit_param).and_then(Unit::from_name), like) {
+            (Some(unit), _) => vec![unit],
+            (None, Some(input)) => vec![input.unit()],
+            (None, None) => decl.unit.clone(),
+        };
+        let name = &decl.name;
+        if !kinds.is_empty() && !kinds.contains(&kind) {
+            let wanted = kinds.iter().map(|k| k.name()).collect::<Vec<_>>().join(" or ");
+            return Err((ICHOR_BAD_PARAMS, format!("output `{name}` is {kind}, its manifest says {wanted}")));
+        }
+        // Masks, labels and probabilities have the one unit that there is for them.
+        if kind == Kind::Volume && !units.is_empty() && !units.contains(&unit) {
+            let wanted = units.iter().map(|u| u.name()).collect::<Vec<_>>().join(" or ");
+            return Err((ICHOR_BAD_PARAMS, format!("output `{name}` is in {unit}, its manifest says {wanted}")));
+        }
+        Ok(())
+    }
+
+    fn check_grid(&self, decl: &PortDecl, grid: &Grid) -> Result<(), Refused> {
+        let Some(other) = &decl.grid else { return Ok(()) };
+        let of_output = || {
+            let place = self.job.stage.outputs.iter().position(|p| p.name == *other)?;
+            self.lock().made[place].as_ref()?.value.grid()
+        };
+        let Some(wanted) = input_grid(self.job, other).or_else(of_output) else { return Ok(()) };
+        if grid.same_as(&wanted) {
+            return Ok(());
+        }
+        let differ = where_they_differ(grid, &wanted);
+        let text = format!("output `{}` has the grid {grid}, its manifest promises that of `{other}`, {wanted}{differ}", decl.name);
+        Err((ICHOR_BAD_PARAMS, text))
+    }
+
+    /// The outputs, all made and each keeping its kind's promise.
+    pub(crate) fn finish(&self, loops: &Loops) -> Result<Vec<Arc<Value>>, StageError> {
+        let bug = |why: String| StageError::new(ICHOR_INTERNAL, format!("a bug in the plugin: {why}"));
+        let made = std::mem::take(&mut self.lock().made);
+        let mut outputs = Vec::with_capacity(made.len());
+        for (decl, made) in self.job.stage.outputs.iter().zip(made) {
+            let name = &decl.name;
+            let made = made.ok_or_else(|| bug(format!("it ended well without making its output `{name}`")))?;
+            if let (Some(buffer), Some(shape), false) = (made.value.buffer(), made.value.shape(), made.forwarded) {
+                if buffer.overrun() {
+                    return Err(bug(format!("it wrote behind the end of its output `{name}`")));
+                }
+                check_content(shape, buffer.bytes(), loops).map_err(|why| bug(format!("output `{name}` {why}")))?;
+                // From here on it is an input of others, which must not write to it.
+                buffer.mapping().protect(false).map_err(|e| StageError::new(ICHOR_OUT_OF_MEMORY, e.to_string()))?;
+            }
+            outputs.push(Arc::new(made.value));
+        }
+        Ok(outputs)
+    }
+}
+
+fn input_grid(job: &Job, name: &str) -> Option<Grid> {
+    let port = job.stage.inputs.iter().position(|p| p.name == name)?;
+    job.inputs.get(port)?.first()?.grid()
+}
+
+/// Two grids may look alike when printed and lie apart.
+fn where_they_differ(a: &Grid, b: &Grid) -> String {
+    if a.to_string() != b.to_string() {
+        return String::new();
+    }
+    let end = a.shape.map(|n| n as f64 - 1.0);
+    let distance = |v: [f64; 3]| {
+        let (p, q) = (a.affine.apply(v), b.affine.apply(v));
+        (0..3).map(|i| (p[i] - q[i]).powi(2)).sum::<f64>().sqrt()
+    };
+    format!(" (their first voxels lie {:.3} mm apart, their last {:.3} mm)", distance([0.0; 3]), distance(end))
+}
+
+fn check_shape(shape: &Shape) -> Result<(), String> {
+    let allowed: &[DType] = match shape.kind {
+        Kind::Volume => &[DType::I16, DType::U16, DType::F32],
+        Kind::Mask => &[DType::U8],
+        Kind::Labels => &[DType::U8, DType::U16, DType::U32],
+        Kind::Probs => &[DType::F32],
+        Kind::Tensor => &[DType::U8, DType::I16, DType::U16, DType::U32, DType::F32],
+        Kind::Table | Kind::Doc | Kind::Blob => return Err(format!("a {} has no voxels", shape.kind)),
+    };
+    if !allowed.contains(&shape.dtype) {
+        return Err(format!("{:?} is no voxel type of a {}", shape.dtype, shape.kind));
+    }
+    let Some(bytes) = shape.bytes() else { return Err(format!("{:?} is no shape", shape.dims)) };
+    if bytes >= 1 << 46 {
+        return Err(format!("a shape of {:?} needs {} TiB", shape.dims, bytes >> 40));
+    }
+    if shape.kind == Kind::Tensor {
+        return Ok(());
+    }
+    let (ndim, Some(affine)) = (shape.dims.len(), shape.affine) else { return Err("it has no affine".into()) };
+    if ndim != 3 && !(ndim == 4 && shape.kind == Kind::Probs) {
+        return Err(format!("a {} of {ndim} dimensions", shape.kind));
+    }
+    Affine(affine).check().map_err(|e| e.to_string())?;
+    shape.grid().map(|_| ()).ok_or_else(|| format!("{:?} is no shape for a volume", shape.dims))
+}
+
+fn check_table(bytes: &[u8]) -> Result<(), String> {
+    let table: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
+    let columns = table["columns"].as_array().ok_or("it has no list `columns`")?;
+    if columns.iter().any(|c| !c["name"].is_string()) {
+        return Err("a column has no name".into());
+    }
+    for row in table["rows"].as_array().ok_or("it has no list `rows`")? {
+        let cells = row.as_array().ok_or("a row is no list")?;
+        if cells.len() != columns.len() {
+            return Err(format!("a row has {} cells under {} columns", cells.len(), columns.len()));
+        }
+        if cells.iter().any(|c| c.is_array() || c.is_object()) {
+            return Err("a cell is a list or an object".into());
+        }
+    }
+    Ok(())
+}
+
+/// Voxel values keep what their kind promises.
+fn check_content(shape: &Shape, bytes: &[u8], loops: &Loops) -> Result<(), String> {
+    fn bad(bytes: &[u8], loops: &Loops, size: usize, is_bad: &(dyn Fn(&[u8]) -> usize + Sync)) -> usize {
+        let grain = 1 << 18;
+        map_ranges(loops, bytes.len() / size, grain, &|r| is_bad(&bytes[r.start * size..r.end * size])).iter().sum()
+    }
+    /// Floats of native byte order, counted where `keep` does not hold. Written so that it becomes SIMD.
+    fn floats(bytes: &[u8], keep: impl Fn(f32) -> bool) -> usize {
+        let mut count = 0;
+        for chunk in bytes.as_chunks::<4>().0.chunks(1024) {
+            count += chunk.iter().map(|b| u32::from(!keep(f32::from_ne_bytes(*b)))).sum::<u32>() as usize;
+        }
+        count
+    }
+    let (count, what) = match (shape.kind, shape.dtype) {
+        (Kind::Mask, _) => {
+            let count = |part: &[u8]| {
+                part.chunks(255).map(|c| usize::from(c.iter().map(|&v| u8::from(v > 1)).sum::<u8>())).sum()
+            };
+            (bad(bytes, loops, 1, &count), "that are neither 0 nor 1")
+        }
+        (Kind::Probs, _) => {
+            let count = |part: &[u8]| floats(part, |v| (0.0..=1.0).contains(&v));
+            (bad(bytes, loops, 4, &count), "that are no probabilities from 0 to 1")
+        }
+        (Kind::Volume, DType::F32) => {
+            (bad(bytes, loops, 4, &|part| floats(part, f32::is_finite)), "that are NaN or infinite")
+        }
+        _ => return Ok(()),
+    };
+    if count == 0 { Ok(()) } else { Err(format!("has {count} voxels {what}")) }
+}

@@ -1,0 +1,150 @@
+//! What the end-to-end tests share: the built program, folders, and a real head when there is one.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+pub mod hostile;
+pub mod stage;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+/// The root of the checkout.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The folder with the `ichor` program and the plugins, built in the profile of the running test.
+///
+/// Cargo builds no `cdylib` for the tests of another package, so the first caller builds the workspace; when
+/// that has been done before, this takes a fraction of a second.
+pub fn bin() -> &'static Path {
+    static BIN: OnceLock<PathBuf> = OnceLock::new();
+    BIN.get_or_init(|| {
+        let exe = std::env::current_exe().unwrap();
+        let dir = exe.ancestors().find(|p| p.file_name().is_some_and(|n| n == "deps" || n == "examples")).unwrap().parent().unwrap();
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--quiet", "--workspace", "--locked"]).current_dir(root());
+        if dir.file_name().is_some_and(|n| n == "release") {
+            cargo.arg("--release");
+        }
+        cargo.env("CARGO_TARGET_DIR", dir.parent().unwrap());
+        assert!(cargo.status().unwrap().success(), "the workspace does not build");
+        dir.to_owned()
+    })
+}
+
+/// The folder with the example plugins, built outside the workspace by their own Makefile.
+pub fn examples() -> &'static Path {
+    static DIR: OnceLock<PathBuf> = OnceLock::new();
+    DIR.get_or_init(|| {
+        let folder = root().join("plugins/examples");
+        let made = Command::new("make").arg("--quiet").current_dir(&folder).env_remove("CARGO_TARGET_DIR").status();
+        assert!(made.unwrap().success(), "the example plugins do not build");
+        folder.join("build")
+    })
+}
+
+/// Compiles a plugin of one C file into a folder.
+pub fn compile_plugin(source: &Path, into: &Path) -> PathBuf {
+    let name = source.file_stem().unwrap().to_str().unwrap();
+    let library = into.join(format!("lib{name}.so"));
+    let mut cc = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
+    cc.args(["-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-I"]);
+    cc.arg(root().join("core/include")).arg(source).arg("-o").arg(&library);
+    assert!(cc.status().unwrap().success(), "{} does not compile", source.display());
+    library
+}
+
+/// The `ichor` program with arguments, in the root of the checkout.
+pub fn ichor<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(bin().join("ichor"));
+    command.args(args).current_dir(root()).env_remove("ICHOR_PLUGIN_PATH");
+    command
+}
+
+/// How a command ended: exit code, standard output, standard error.
+pub struct Ended {
+    /// Exit code; -1 for a signal.
+    pub code: i32,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+/// Runs `ichor` to its end.
+pub fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Ended {
+    let Output { status, stdout, stderr } = ichor(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Ended { code: status.code().unwrap_or(-1), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// Runs `ichor` and expects success.
+pub fn run_ok<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Ended {
+    let ended = run(args);
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    ended
+}
+
+/// A pipeline file made for a test.
+pub struct Case {
+    /// The folder of this test alone.
+    pub dir: tempfile::TempDir,
+}
+
+impl Case {
+    /// An empty folder.
+    pub fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// A path inside it, as text.
+    pub fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// Writes a file into it and returns its path.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        std::fs::write(self.dir.path().join(name), content).unwrap();
+        self.path(name)
+    }
+
+    /// The bytes of a file in it.
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.dir.path().join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+    }
+
+    /// A run record in it.
+    pub fn record(&self, name: &str) -> serde_json::Value {
+        serde_json::from_slice(&self.read(name)).unwrap()
+    }
+
+    /// Names of the files under a folder in it, sorted.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.dir.path().join(name)) else { return Vec::new() };
+        let mut names: Vec<String> =
+            entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+}
+
+impl Default for Case {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A file of the test data beside the checkout, or `None`, said plainly, when it is not there.
+pub fn shared_data(name: &str) -> Option<String> {
+    let path = root().join("../shared/data").join(name);
+    if path.exists() {
+        return Some(path.to_str().unwrap().to_owned());
+    }
+    #[allow(clippy::print_stderr, reason = "a test that does not run says so")]
+    {
+        eprintln!("not run: {} is not there", path.display());
+    }
+    None
+}
