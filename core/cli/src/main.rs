@@ -1,0 +1,74 @@
+//! `ichor`: runs imaging pipelines made of plugin stages. A table of contents; each command is a file.
+
+mod check;
+mod console;
+mod graph;
+mod plugins;
+mod project;
+mod run;
+mod worker;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Runs imaging pipelines made of plugin stages.
+///
+/// Research use only; not a medical device.
+///
+/// Exit codes: 0 done, 1 a stage failed, 2 the pipeline or the arguments are wrong, 130 interrupted.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run a pipeline
+    Run(run::Args),
+    /// Check a pipeline; reads no voxel and runs no plugin
+    Check(check::Args),
+    /// Draw a pipeline
+    Graph(graph::Args),
+    /// List the installed plugins and their stages, or show one stage
+    Plugins(plugins::Args),
+    /// Serve one plugin's stages to a host process
+    #[command(hide = true)]
+    Worker(worker::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Args::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Graph(args) => graph::run(&args),
+        Command::Plugins(args) => plugins::run(&args),
+        Command::Worker(args) => return worker::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            console::error(&failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+/// Why a command failed, and the exit code that says so.
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    /// The pipeline, the arguments or the files they name are wrong.
+    fn usage(message: impl ToString) -> Self {
+        Self { code: 2, message: message.to_string() }
+    }
+
+    /// A stage failed.
+    fn stage(message: impl ToString) -> Self {
+        Self { code: 1, message: message.to_string() }
+    }
+}

@@ -1,0 +1,146 @@
+//! What every command on a pipeline needs: the plugins, and the pipeline resolved against them.
+
+use crate::Failure;
+use ichor_host::{PluginDir, PluginFile, find_plugins};
+use ichor_spec::{Catalogue, Diagnostics, MAX_DOCUMENT_BYTES, Options, Override, Plan};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Where plugins are looked for.
+#[derive(clap::Args)]
+pub struct PluginArgs {
+    /// A folder with plugins; may be given more than once
+    ///
+    /// Folders are searched in this order: --plugin-path, the ICHOR_PLUGIN_PATH variable (separated by
+    /// colons), then the folder of the ichor program. Of two stages with one name, the first found is used.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub plugin_path: Vec<PathBuf>,
+}
+
+/// A pipeline and what is bound to it.
+#[derive(clap::Args)]
+pub struct PipelineArgs {
+    /// The pipeline file (YAML)
+    pub pipeline: PathBuf,
+    /// Bind an input of the pipeline
+    #[arg(short, long = "input", value_name = "NAME=PATH")]
+    pub inputs: Vec<String>,
+    /// Change a parameter of a stage
+    #[arg(long, value_name = "STAGE.PARAM=VALUE")]
+    pub set: Vec<String>,
+    #[command(flatten)]
+    pub plugins: PluginArgs,
+}
+
+/// Plugins on disk and the stages they offer.
+pub struct Installed {
+    pub files: Vec<PluginFile>,
+    pub catalogue: Catalogue,
+    pub notes: Vec<String>,
+}
+
+impl PluginArgs {
+    /// Reads the manifests of all plugins. No plugin code runs.
+    pub fn find(&self) -> Result<Installed, Failure> {
+        let named = |path: PathBuf| PluginDir { path, shipped: false };
+        let mut dirs: Vec<PluginDir> = self.plugin_path.iter().cloned().map(named).collect();
+        if let Some(missing) = dirs.iter().find(|d| !d.path.is_dir()) {
+            let path = missing.path.display();
+            return Err(Failure::usage(format!("--plugin-path {path}: there is no folder of that name")));
+        }
+        // Of a variable that outlives what it names, a missing folder is only worth a note.
+        if let Some(list) = std::env::var_os("ICHOR_PLUGIN_PATH") {
+            dirs.extend(std::env::split_paths(&list).filter(|p| !p.as_os_str().is_empty()).map(named));
+        }
+        if let Some(home) = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned)) {
+            dirs.push(PluginDir { path: home, shipped: true });
+        }
+        let (files, mut notes) = find_plugins(&dirs);
+        let mut catalogue = Catalogue::new();
+        for file in &files {
+            catalogue.add(file.manifest.clone());
+        }
+        for hidden in catalogue.shadowed() {
+            let (stage, used, ignored) = (&hidden.stage, &files[hidden.used].path, &files[hidden.ignored].path);
+            notes.push(format!(
+                "the stage {stage} of {} is not used: {} offers it too and comes first",
+                ignored.display(),
+                used.display()
+            ));
+        }
+        Ok(Installed { files, catalogue, notes })
+    }
+}
+
+impl PipelineArgs {
+    /// Reads and resolves the pipeline; prints nothing.
+    pub fn resolve(&self, installed: &Installed, require_inputs: bool) -> Result<Plan, PipelineError> {
+        let name = self.pipeline.display().to_string();
+        let text = read(&self.pipeline).map_err(|e| Failure::usage(format!("cannot read {name}: {e}")))?;
+        let text = String::from_utf8(text)
+            .map_err(|_| Failure::usage(format!("{name} is not UTF-8 text, so it is no pipeline file")))?;
+        let mut inputs = BTreeMap::new();
+        for binding in &self.inputs {
+            let (name, path) = split(binding, '=', "-i NAME=PATH")?;
+            if inputs.insert(name.clone(), path).is_some() {
+                return Err(Failure::usage(format!("input {name} is bound twice")).into());
+            }
+        }
+        let mut overrides = Vec::new();
+        for change in &self.set {
+            let (target, value_text) = split(change, '=', "--set STAGE.PARAM=VALUE")?;
+            let (stage, param) = split(&target, '.', "--set STAGE.PARAM=VALUE")?;
+            overrides.push(Override { stage, param, value_text });
+        }
+        let spec = ichor_spec::parse(&name, &text).map_err(|e| PipelineError::Spec(e, text.clone()))?;
+        let options = Options { inputs, overrides, require_inputs };
+        ichor_spec::resolve(&spec, &installed.catalogue, &options).map_err(|e| PipelineError::Spec(e, text))
+    }
+}
+
+/// The file, or as much of it as shows that it is too large to be a pipeline.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(MAX_DOCUMENT_BYTES as u64 + 1).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+fn split(text: &str, at: char, form: &str) -> Result<(String, String), Failure> {
+    match text.split_once(at) {
+        Some((left, right)) if !left.is_empty() && !right.is_empty() => Ok((left.into(), right.into())),
+        _ => Err(Failure::usage(format!("`{text}` does not have the form {form}"))),
+    }
+}
+
+/// What is wrong with a pipeline: findings with their places, or a plain sentence.
+pub enum PipelineError {
+    Spec(Diagnostics, String),
+    Other(Failure),
+}
+
+impl From<Failure> for PipelineError {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
+impl From<PipelineError> for Failure {
+    fn from(error: PipelineError) -> Self {
+        match error {
+            PipelineError::Spec(findings, text) => {
+                let each: Vec<String> = findings.iter().map(|finding| finding.render(&text)).collect();
+                Self::usage(each.join("\nerror: "))
+            }
+            PipelineError::Other(failure) => failure,
+        }
+    }
+}
+
+/// The program that serves as worker: this one.
+pub fn worker_command() -> Result<(PathBuf, Vec<OsString>), Failure> {
+    let exe = std::env::current_exe().map_err(|e| Failure::usage(format!("cannot find the ichor program: {e}")))?;
+    Ok((exe, vec!["worker".into()]))
+}

@@ -1,0 +1,80 @@
+//! Results on disk: all of them complete, or none.
+
+use crate::record::{OutputRecord, RunRecord, sha256};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// A directory that gets a run's files at its end, each by a rename.
+pub(crate) struct OutputDir {
+    dir: PathBuf,
+    staging: TempDir,
+}
+
+/// Prefix of the staging folders inside an output directory.
+const STAGING: &str = ".ichor-tmp-";
+
+impl OutputDir {
+    /// Makes `dir` and a staging folder in it (the same file system, so that renames are atomic). Done
+    /// before any stage runs, so that a directory that cannot be written costs nobody an hour.
+    pub(crate) fn open(dir: &Path) -> io::Result<Self> {
+        fs::create_dir_all(dir)?;
+        let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(dir)?;
+        Ok(Self { dir: dir.to_owned(), staging })
+    }
+
+    /// Writes a file into the staging folder.
+    pub(crate) fn stage(&self, name: &str, file: String, bytes: &[u8]) -> io::Result<OutputRecord> {
+        let mut out = File::create(self.staging.path().join(&file))?;
+        out.write_all(bytes)?;
+        out.sync_all()?;
+        Ok(OutputRecord { name: name.to_owned(), bytes: bytes.len() as u64, sha256: sha256(bytes), file })
+    }
+
+    /// Renames the staged files into place, the record last: it vouches for the others.
+    pub(crate) fn publish(self, record: &RunRecord) -> io::Result<()> {
+        let staged = self.staging.path();
+        let done = record.status == "done";
+        let name = if done { "run.json" } else { "failed-run.json" };
+        let mut text = serde_json::to_string_pretty(record).map_err(io::Error::other)?;
+        text.push('\n');
+        self.stage(name, name.to_owned(), text.as_bytes())?;
+        if done {
+            // While files are exchanged there is no record: a kill here leaves files without a voucher, not a
+            // voucher for other files.
+            remove(&self.dir.join("run.json"))?;
+            for output in &record.outputs {
+                fs::rename(staged.join(&output.file), self.dir.join(&output.file))?;
+            }
+            remove(&self.dir.join("failed-run.json"))?;
+        }
+        fs::rename(staged.join(name), self.dir.join(name))?;
+        File::open(&self.dir)?.sync_all()
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_appears_before_publish_and_nothing_temporary_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("a/b");
+        let out = OutputDir::open(&dir).unwrap();
+        let record = out.stage("mask", "mask.nii.gz".into(), b"abc").unwrap();
+        // SHA-256 of "abc": FIPS 180-2, appendix B.1.
+        assert_eq!(record.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert!(!dir.join("mask.nii.gz").exists());
+        drop(out);
+        assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+    }
+}

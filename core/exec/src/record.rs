@@ -1,0 +1,155 @@
+//! The run record, `run.json`: enough to know what was done, with what, to what.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// What a run did. Written as `run.json` when it succeeded, as `failed-run.json` when not.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// Version of Ichor.
+    pub ichor: String,
+    /// Version of the plugin contract, `major.minor`.
+    pub contract: String,
+    /// For every reader of the record.
+    pub notice: String,
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// The pipeline file.
+    pub pipeline_file: FileRecord,
+    /// The pipeline's seed.
+    pub seed: u64,
+    /// When the run began, UTC.
+    pub started: String,
+    /// Wall time of the whole run in seconds.
+    pub seconds: f64,
+    /// The thread budget.
+    pub threads: usize,
+    /// Highest memory use of the host process in bytes (worker processes are listed with their stages).
+    pub peak_bytes: u64,
+    /// `done`, `failed` or `interrupted`.
+    pub status: String,
+    /// Files that stages read.
+    pub inputs: Vec<FileRecord>,
+    /// Plugins that ran.
+    pub plugins: Vec<PluginRecord>,
+    /// Every stage, in execution order.
+    pub stages: Vec<StageRecord>,
+    /// Files written.
+    pub outputs: Vec<OutputRecord>,
+}
+
+/// A file that was read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Name of the pipeline's input, or `stage.parameter`.
+    pub name: String,
+    /// The path as given.
+    pub path: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the content, hexadecimal.
+    pub sha256: String,
+}
+
+/// A plugin file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PluginRecord {
+    /// Name in its manifest.
+    pub name: String,
+    /// Version in its manifest.
+    pub version: String,
+    /// Where it was found.
+    pub path: String,
+    /// SHA-256 of the file that was loaded.
+    pub sha256: String,
+}
+
+/// How a stage ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StageState {
+    /// It made its outputs.
+    Done,
+    /// It failed; `error` says why.
+    Failed,
+    /// It was not started, because a stage before it failed or the run was interrupted.
+    Skipped,
+}
+
+/// One stage of the run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// Name in the pipeline.
+    pub name: String,
+    /// Stage id.
+    #[serde(rename = "use")]
+    pub id: String,
+    /// Stage version.
+    pub version: String,
+    /// Name of its plugin.
+    pub plugin: String,
+    /// Whether it ran in a worker process.
+    pub worker: bool,
+    /// Parameters with defaults filled.
+    pub params: serde_json::Value,
+    /// How it ended.
+    pub state: StageState,
+    /// Wall time in seconds.
+    pub seconds: f64,
+    /// Peak memory of its worker process in bytes; 0 in process.
+    pub worker_peak_bytes: u64,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A file that was written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct OutputRecord {
+    /// Name in the pipeline.
+    pub name: String,
+    /// File name in the output directory.
+    pub file: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the content, hexadecimal.
+    pub sha256: String,
+}
+
+/// SHA-256 of bytes, hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+impl FileRecord {
+    /// Hashes the file at `path`.
+    pub(crate) fn of(name: String, path: &str) -> io::Result<Self> {
+        let mut file = File::open(Path::new(path))?;
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 1 << 20];
+        let mut bytes = 0;
+        loop {
+            let n = file.read(&mut buffer)?;
+            if n == 0 {
+                break;
+            }
+            bytes += n as u64;
+            hash.update(&buffer[..n]);
+        }
+        Ok(Self { name, path: path.to_owned(), bytes, sha256: hex(&hash.finalize()) })
+    }
+}
+
+/// The process's peak resident memory in bytes, 0 where the system does not tell.
+pub(crate) fn peak_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+    line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1024
+}

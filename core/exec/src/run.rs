@@ -1,0 +1,209 @@
+//! One run, from a plan to files.
+
+use crate::outputs::OutputDir;
+use crate::record::{FileRecord, PluginRecord, RunRecord, StageRecord, StageState, peak_bytes};
+use crate::schedule::{Ended, Observer, Work, run_stages};
+use ichor_host::{Host, PluginFile, Value};
+use ichor_spec::Plan;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Where stages run when the pipeline does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// Plugins shipped with Ichor in its own process, all others in a worker.
+    #[default]
+    Auto,
+    /// Everything in Ichor's own process.
+    InProcess,
+    /// Everything in worker processes.
+    Worker,
+}
+
+/// What to run, and with what.
+pub struct Request<'a> {
+    /// The plan, all of its inputs bound.
+    pub plan: &'a Plan,
+    /// Path of the pipeline file, for the record.
+    pub pipeline_file: &'a Path,
+    /// The plugins that the plan's stages index.
+    pub plugins: &'a [PluginFile],
+    /// Loads and calls them.
+    pub host: &'a Host,
+    /// Where results go.
+    pub out: &'a Path,
+    /// Where stages run.
+    pub isolation: Isolation,
+    /// Set from outside to stop the run.
+    pub cancel: &'a AtomicBool,
+    /// Hears what happens.
+    pub observer: &'a dyn Observer,
+}
+
+/// Why a run gave no results.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A file to read is not there. Nothing ran.
+    #[error("cannot read {path}, given as {what}: {source}")]
+    Input {
+        /// The path.
+        path: String,
+        /// `stage.parameter` that names it.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Results cannot be written.
+    #[error("cannot write to {path}: {source}")]
+    Output {
+        /// The output directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Stages failed: one sentence each.
+    #[error("{}", .0.join("\n"))]
+    Failed(Vec<String>),
+    /// Somebody asked it to stop.
+    #[error("interrupted; nothing was written")]
+    Interrupted,
+}
+
+/// Runs a plan and writes its outputs and `run.json`.
+///
+/// Results appear in the output directory only when every stage succeeded, each complete and by a rename.
+/// Otherwise the directory keeps what it had, and `failed-run.json` says what happened.
+///
+/// # Errors
+/// [`RunError`].
+pub fn run(request: &Request) -> Result<RunRecord, RunError> {
+    let Request { plan, plugins, host, out, cancel, observer, .. } = *request;
+    let begin = Instant::now();
+    let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let unwritable = |source| RunError::Output { path: out.to_owned(), source };
+    let hash = |name: String, path: &str| {
+        FileRecord::of(name.clone(), path).map_err(|source| RunError::Input { path: path.into(), what: name, source })
+    };
+    let pipeline_file = hash("pipeline".into(), &request.pipeline_file.to_string_lossy())?;
+    let mut inputs = Vec::new();
+    for stage in &plan.stages {
+        for (param, path) in &stage.input_files {
+            inputs.push(hash(format!("{}.{param}", stage.name), path)?);
+        }
+    }
+    let mut used: Vec<usize> = plan.stages.iter().map(|s| s.plugin).collect();
+    used.sort_unstable();
+    used.dedup();
+    let used = used.iter().map(|&index| plugin_record(&plugins[index])).collect::<Result<_, _>>()?;
+    let dir = OutputDir::open(out).map_err(unwritable)?;
+
+    let worker: Vec<bool> = plan
+        .stages
+        .iter()
+        .map(|stage| match (stage.isolate, request.isolation) {
+            (_, Isolation::InProcess) => false,
+            (_, Isolation::Worker) => true,
+            (Some(isolate), Isolation::Auto) => isolate,
+            (None, Isolation::Auto) => !plugins[stage.plugin].shipped,
+        })
+        .collect();
+    let (ended, values) = run_stages(&Work { plan, plugins, host, worker: &worker, cancel, observer });
+
+    let failures = failures(plan, &ended);
+    let interrupted = cancel.load(Ordering::Relaxed);
+    let mut record = RunRecord {
+        ichor: env!("CARGO_PKG_VERSION").into(),
+        contract: format!("{}.{}", ichor_abi::ICHOR_ABI_MAJOR, ichor_abi::ICHOR_ABI_MINOR),
+        notice: "research use only; not a medical device".into(),
+        pipeline: plan.name.clone(),
+        pipeline_file,
+        seed: plan.seed,
+        started,
+        seconds: 0.0,
+        threads: host.budget().threads(),
+        peak_bytes: 0,
+        status: if interrupted { "interrupted" } else { "failed" }.into(),
+        inputs,
+        plugins: used,
+        stages: stage_records(plan, plugins, &worker, &ended),
+        outputs: Vec::new(),
+    };
+    if failures.is_empty() && !interrupted {
+        record.status = "done".into();
+        for (output, value) in plan.outputs.iter().zip(&values) {
+            let value = value.as_ref().ok_or_else(|| RunError::Failed(vec![format!("output {} was not made", output.name)]))?;
+            let file = file_name(&output.name, value).map_err(|why| RunError::Failed(vec![why]))?;
+            record.outputs.push(dir.stage(&output.name, file, value.bytes()).map_err(unwritable)?);
+        }
+    }
+    drop(values);
+    host.pool().clear(); // nothing of this case stays in memory for the next
+    record.peak_bytes = peak_bytes();
+    record.seconds = begin.elapsed().as_secs_f64();
+    dir.publish(&record).map_err(unwritable)?;
+    if interrupted {
+        return Err(RunError::Interrupted);
+    }
+    if failures.is_empty() { Ok(record) } else { Err(RunError::Failed(failures)) }
+}
+
+/// `<output name>.<extension>`, where the extension is what the value's metadata says.
+fn file_name(name: &str, value: &Value) -> Result<String, String> {
+    let extension = value.meta().get("extension").and_then(|e| e.as_str()).unwrap_or("bin");
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '.';
+    if extension.is_empty() || extension.len() > 16 || !extension.chars().all(plain) || extension.contains("..") {
+        return Err(format!("output {name} has the file extension `{extension}`, which is not plain letters and digits"));
+    }
+    let file = format!("{name}.{}", extension.trim_start_matches('.'));
+    if ["run.json", "failed-run.json"].contains(&file.as_str()) {
+        return Err(format!("output {name} would be written over the run record {file}; give it another name"));
+    }
+    Ok(file)
+}
+
+fn failures(plan: &Plan, ended: &[Ended]) -> Vec<String> {
+    let of = |(stage, ended): (&ichor_spec::PlannedStage, &Ended)| match ended {
+        Ended::Failed { error, .. } if !error.is_cancelled() => {
+            Some(format!("stage `{}` ({}) failed: {error}", stage.name, stage.stage.id))
+        }
+        _ => None,
+    };
+    plan.stages.iter().zip(ended).filter_map(of).collect()
+}
+
+fn plugin_record(plugin: &PluginFile) -> Result<PluginRecord, RunError> {
+    let path = plugin.path.display().to_string();
+    let unread = |source| RunError::Input { path: path.clone(), what: "a plugin".into(), source };
+    Ok(PluginRecord {
+        name: plugin.manifest.name.clone(),
+        version: plugin.manifest.version.clone(),
+        sha256: plugin.sha256().map_err(unread)?.to_owned(),
+        path,
+    })
+}
+
+fn stage_records(plan: &Plan, plugins: &[PluginFile], worker: &[bool], ended: &[Ended]) -> Vec<StageRecord> {
+    let mut records = Vec::new();
+    for (index, (stage, ended)) in plan.stages.iter().zip(ended).enumerate() {
+        let (state, seconds, worker_peak_bytes, error) = match ended {
+            Ended::Done { seconds, worker_peak } => (StageState::Done, *seconds, *worker_peak, None),
+            Ended::Failed { seconds, error } => (StageState::Failed, *seconds, 0, Some(error.to_string())),
+            Ended::Skipped => (StageState::Skipped, 0.0, 0, None),
+        };
+        records.push(StageRecord {
+            name: stage.name.clone(),
+            id: stage.stage.id.clone(),
+            version: stage.stage.version.clone(),
+            plugin: plugins[stage.plugin].manifest.name.clone(),
+            worker: worker[index],
+            params: stage.params.clone(),
+            state,
+            seconds,
+            worker_peak_bytes,
+            error,
+        });
+    }
+    records
+}
