@@ -34,7 +34,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             installed.notes.iter().for_each(|note| console::warn(note));
             plan.warnings.iter().for_each(|w| console::warn(&w.to_string()));
             let (stages, outputs) = (plan.stages.len(), plan.outputs.len());
-            console::print(&format!("{}: ok, {stages} stages, {outputs} outputs", args.pipeline.pipeline.display()));
+            console::print(&format!(
+                "{}: ok, {stages} stages, {outputs} outputs",
+                args.pipeline.pipeline.display()
+            ));
             Ok(())
         }
         Err(error) => {

@@ -53,7 +53,10 @@ pub fn duration(seconds: f64) -> String {
         s if s < 0.0995 => format!("{:.0} ms", s * 1e3),
         s if s < 9.95 => format!("{s:.2} s"),
         s if s < 120.0 => format!("{s:.1} s"),
-        s => format!("{:.0} min {:02.0} s", (s / 60.0).floor(), s % 60.0),
+        s => {
+            let whole = s.round() as u64;
+            format!("{} min {:02} s", whole / 60, whole % 60)
+        }
     }
 }
 
@@ -104,7 +107,8 @@ impl Observer for Progress {
         self.with(index, |shown| {
             shown.last_line = Some(Instant::now());
             if let Some(bars) = &self.bars {
-                let style = ProgressStyle::with_template("{prefix:>18} {bar:24} {percent:>3}% {elapsed:>4} {msg}");
+                let style =
+                    ProgressStyle::with_template("{prefix:>18} {bar:24} {percent:>3}% {elapsed:>4} {msg}");
                 let bar = bars.add(ProgressBar::new(1000));
                 bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
                 bar.set_prefix(self.names[index].clone());
@@ -149,5 +153,24 @@ impl Observer for Progress {
             Some(_) => "failed after",
         };
         self.line(&format!("{}: {how} {}", self.names[index], duration(seconds)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_well() {
+        let shown = [0.0004, 0.0994, 0.31, 9.949, 12.44, 119.9, 179.7, 3605.0].map(duration);
+        assert_eq!(
+            shown,
+            ["0 ms", "99 ms", "0.31 s", "9.95 s", "12.4 s", "119.9 s", "3 min 00 s", "60 min 05 s"]
+        );
+    }
+
+    #[test]
+    fn nothing_commands_the_terminal() {
+        assert_eq!(printable_lines("a\u{1b}[2J\r\nb\u{202e}"), "a\\u{1b}[2J\nb\\u{202e}");
     }
 }

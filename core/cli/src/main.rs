@@ -55,6 +55,10 @@ fn main() -> ExitCode {
     }
 }
 
+const STAGE_FAILED: u8 = 1;
+const WRONG_USAGE: u8 = 2;
+const INTERRUPTED: u8 = 130;
+
 /// Why a command failed, and the exit code that says so.
 struct Failure {
     code: u8,
@@ -64,11 +68,11 @@ struct Failure {
 impl Failure {
     /// The pipeline, the arguments or the files they name are wrong.
     fn usage(message: impl ToString) -> Self {
-        Self { code: 2, message: message.to_string() }
+        Self { code: WRONG_USAGE, message: message.to_string() }
     }
 
     /// A stage failed.
     fn stage(message: impl ToString) -> Self {
-        Self { code: 1, message: message.to_string() }
+        Self { code: STAGE_FAILED, message: message.to_string() }
     }
 }

@@ -42,7 +42,9 @@ fn list(installed: &Installed, as_json: bool) -> Result<(), Failure> {
             .files
             .iter()
             .map(|f| {
-                let sha256 = f.sha256().map_err(|e| Failure::usage(format!("cannot read {}: {e}", f.path.display())))?;
+                let sha256 = f
+                    .sha256()
+                    .map_err(|e| Failure::usage(format!("cannot read {}: {e}", f.path.display())))?;
                 Ok(json!({ "path": f.path, "sha256": sha256, "shipped": f.shipped, "manifest": f.manifest }))
             })
             .collect::<Result<_, Failure>>()?;
@@ -83,7 +85,8 @@ fn show(installed: &Installed, id: &str, as_json: bool) -> Result<(), Failure> {
     if !stage.doc.is_empty() {
         let _ = writeln!(text, "\n{}", stage.doc);
     }
-    let _ = writeln!(text, "\nplugin {} {}, {}", file.manifest.name, file.manifest.version, file.path.display());
+    let _ =
+        writeln!(text, "\nplugin {} {}, {}", file.manifest.name, file.manifest.version, file.path.display());
     let port = |port: &PortDecl| (port.name.clone(), port.describe(), port.doc.clone());
     let parameter = |(name, schema): (&String, &Value)| {
         (name.clone(), describe_parameter(schema), schema["description"].as_str().unwrap_or("").to_owned())

@@ -64,7 +64,8 @@ impl PluginArgs {
             catalogue.add(file.manifest.clone());
         }
         for hidden in catalogue.shadowed() {
-            let (stage, used, ignored) = (&hidden.stage, &files[hidden.used].path, &files[hidden.ignored].path);
+            let (stage, used, ignored) =
+                (&hidden.stage, &files[hidden.used].path, &files[hidden.ignored].path);
             notes.push(format!(
                 "the stage {stage} of {} is not used: {} offers it too and comes first",
                 ignored.display(),
@@ -141,6 +142,7 @@ impl From<PipelineError> for Failure {
 
 /// The program that serves as worker: this one.
 pub fn worker_command() -> Result<(PathBuf, Vec<OsString>), Failure> {
-    let exe = std::env::current_exe().map_err(|e| Failure::usage(format!("cannot find the ichor program: {e}")))?;
+    let exe =
+        std::env::current_exe().map_err(|e| Failure::usage(format!("cannot find the ichor program: {e}")))?;
     Ok((exe, vec!["worker".into()]))
 }

@@ -1,11 +1,12 @@
 //! `ichor run`: one case through a pipeline.
 
-use crate::Failure;
 use crate::console::{self, Progress, duration};
 use crate::project::{PipelineArgs, worker_command};
+use crate::{Failure, INTERRUPTED, STAGE_FAILED};
 use clap::ValueEnum;
 use ichor_exec::{Isolation, Request, RunError};
 use ichor_host::{Host, HostOptions};
+use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub struct Args {
     /// Where stages run
     #[arg(long, value_enum, default_value = "auto")]
     isolate: Isolate,
-    /// Print the run record instead of progress
+    /// Print the run record as JSON instead of progress; when there is none, `status` and `error`
     #[arg(long)]
     json: bool,
 }
@@ -40,6 +41,19 @@ enum Isolate {
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
+    let result = attempt(args);
+    if let (Err(failure), true) = (&result, args.json) {
+        let status = match failure.code {
+            INTERRUPTED => "interrupted",
+            STAGE_FAILED => "failed",
+            _ => "refused",
+        };
+        console::print_json(&json!({ "status": status, "error": failure.message }));
+    }
+    result
+}
+
+fn attempt(args: &Args) -> Result<(), Failure> {
     let installed = args.pipeline.plugins.find()?;
     let plan = args.pipeline.resolve(&installed, true)?;
     if !args.json {
@@ -49,11 +63,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let cancel = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The second signal ends the program at once; the first lets stages stop and tidy up.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&cancel))
+        signal_hook::flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), Arc::clone(&cancel))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&cancel)))
             .map_err(|e| Failure::usage(format!("cannot listen for Ctrl-C: {e}")))?;
     }
-    let threads = args.threads.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |n| n as usize);
+    let threads = args
+        .threads
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |n| n as usize);
     let (worker_exe, worker_args) = worker_command()?;
     let host = Host::new(HostOptions { worker_exe, worker_args, ..HostOptions::new(threads) })
         .map_err(|e| Failure::stage(format!("the system gives no shared memory: {e}")))?;
@@ -75,7 +91,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let record = result.map_err(|error| match error {
         RunError::Input { .. } | RunError::Output { .. } => Failure::usage(error),
         RunError::Failed(_) => Failure::stage(error),
-        RunError::Interrupted => Failure { code: 130, message: error.to_string() },
+        RunError::Interrupted => Failure { code: INTERRUPTED, message: error.to_string() },
     })?;
     if args.json {
         console::print_json(&record);
@@ -85,7 +101,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     for output in &record.outputs {
         console::print(&format!("  {}", args.out.join(&output.file).display()));
     }
-    console::print(&format!("  {}  (what was done, with what, to what)", args.out.join("run.json").display()));
+    console::print(&format!(
+        "  {}  (what was done, with what, to what)",
+        args.out.join("run.json").display()
+    ));
     console::print("Research use only; not a medical device.");
     Ok(())
 }

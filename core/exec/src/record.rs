@@ -1,5 +1,6 @@
 //! The run record, `run.json`: enough to know what was done, with what, to what.
 
+use crate::key::Parts;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
@@ -73,6 +74,8 @@ pub struct PluginRecord {
 pub enum StageState {
     /// It made its outputs.
     Done,
+    /// Its outputs came from the cache.
+    Reused,
     /// It failed; `error` says why.
     Failed,
     /// It was not started, because a stage before it failed or the run was interrupted.
@@ -97,6 +100,9 @@ pub struct StageRecord {
     pub params: serde_json::Value,
     /// How it ended.
     pub state: StageState,
+    /// Why it ran instead of being reused: the first thing that differs from the run before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
     /// Wall time in seconds.
     pub seconds: f64,
     /// Peak memory of its worker process in bytes; 0 in process.
@@ -104,6 +110,26 @@ pub struct StageRecord {
     /// Why it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// What decides its outputs, part by part.
+    #[serde(default)]
+    pub key: serde_json::Map<String, serde_json::Value>,
+}
+
+impl StageRecord {
+    /// The parts of its key.
+    #[must_use]
+    pub fn parts(&self) -> Parts {
+        self.key.iter().map(|(n, v)| (n.clone(), v.as_str().unwrap_or_default().to_owned())).collect()
+    }
+}
+
+impl RunRecord {
+    /// The record of the latest run in an output folder, however it ended.
+    #[must_use]
+    pub fn read(out: &Path) -> Option<Self> {
+        let read = |name: &str| serde_json::from_slice(&std::fs::read(out.join(name)).ok()?).ok();
+        read("failed-run.json").or_else(|| read("run.json"))
+    }
 }
 
 /// A file that was written.

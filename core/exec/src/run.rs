@@ -1,10 +1,13 @@
 //! One run, from a plan to files.
 
+use crate::cache::Cache;
+use crate::key::{Parts, difference};
 use crate::outputs::OutputDir;
 use crate::record::{FileRecord, PluginRecord, RunRecord, StageRecord, StageState, peak_bytes};
-use crate::schedule::{Ended, Observer, Work, run_stages};
+use crate::schedule::{Ended, Finished, Observer, Work, run_stages};
 use ichor_host::{Host, PluginFile, Value};
 use ichor_spec::Plan;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +39,8 @@ pub struct Request<'a> {
     pub out: &'a Path,
     /// Where stages run.
     pub isolation: Isolation,
+    /// What stages made before, if it may be used.
+    pub cache: Option<&'a Cache>,
     /// Set from outside to stop the run.
     pub cancel: &'a AtomicBool,
     /// Hears what happens.
@@ -87,16 +92,22 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
         FileRecord::of(name.clone(), path).map_err(|source| RunError::Input { path: path.into(), what: name, source })
     };
     let pipeline_file = hash("pipeline".into(), &request.pipeline_file.to_string_lossy())?;
-    let mut inputs = Vec::new();
+    let (mut inputs, mut file_sums) = (Vec::new(), Vec::new());
     for stage in &plan.stages {
+        let mut sums = Vec::new();
         for (param, path) in &stage.input_files {
-            inputs.push(hash(format!("{}.{param}", stage.name), path)?);
+            let record = hash(format!("{}.{param}", stage.name), path)?;
+            sums.push((param.clone(), record.sha256.clone()));
+            inputs.push(record);
         }
+        file_sums.push(sums);
     }
-    let mut used: Vec<usize> = plan.stages.iter().map(|s| s.plugin).collect();
-    used.sort_unstable();
-    used.dedup();
-    let used = used.iter().map(|&index| plugin_record(&plugins[index])).collect::<Result<_, _>>()?;
+    let mut used = BTreeMap::new();
+    for stage in &plan.stages {
+        used.insert(stage.plugin, plugin_record(&plugins[stage.plugin])?);
+    }
+    let plugin_sums = used.iter().map(|(&index, record)| (index, record.sha256.clone())).collect();
+    let before = RunRecord::read(out);
     let dir = OutputDir::open(out).map_err(unwritable)?;
 
     let worker: Vec<bool> = plan
@@ -109,8 +120,18 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
             (None, Isolation::Auto) => !plugins[stage.plugin].shipped,
         })
         .collect();
-    let (ended, values) = run_stages(&Work { plan, plugins, host, worker: &worker, cancel, observer });
-
+    let work = Work {
+        plan,
+        plugins,
+        host,
+        worker: &worker,
+        cancel,
+        observer,
+        cache: request.cache,
+        plugin_sums: &plugin_sums,
+        file_sums: &file_sums,
+    };
+    let Finished { ended, outputs: values } = run_stages(&work);
     let failures = failures(plan, &ended);
     let interrupted = cancel.load(Ordering::Relaxed);
     let mut record = RunRecord {
@@ -126,8 +147,8 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
         peak_bytes: 0,
         status: if interrupted { "interrupted" } else { "failed" }.into(),
         inputs,
-        plugins: used,
-        stages: stage_records(plan, plugins, &worker, &ended),
+        plugins: used.into_values().collect(),
+        stages: stage_records(&work, &ended, before.as_ref()),
         outputs: Vec::new(),
     };
     if failures.is_empty() && !interrupted {
@@ -139,6 +160,9 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
         }
     }
     drop(values);
+    if let Some(cache) = request.cache {
+        let _ = cache.trim(); // a cache that is too large harms no result
+    }
     host.pool().clear(); // nothing of this case stays in memory for the next
     record.peak_bytes = peak_bytes();
     record.seconds = begin.elapsed().as_secs_f64();
@@ -184,26 +208,48 @@ fn plugin_record(plugin: &PluginFile) -> Result<PluginRecord, RunError> {
     })
 }
 
-fn stage_records(plan: &Plan, plugins: &[PluginFile], worker: &[bool], ended: &[Ended]) -> Vec<StageRecord> {
+fn stage_records(work: &Work, ended: &[Ended], before: Option<&RunRecord>) -> Vec<StageRecord> {
     let mut records = Vec::new();
-    for (index, (stage, ended)) in plan.stages.iter().zip(ended).enumerate() {
-        let (state, seconds, worker_peak_bytes, error) = match ended {
-            Ended::Done { seconds, worker_peak } => (StageState::Done, *seconds, *worker_peak, None),
-            Ended::Failed { seconds, error } => (StageState::Failed, *seconds, 0, Some(error.to_string())),
-            Ended::Skipped => (StageState::Skipped, 0.0, 0, None),
+    for (index, (stage, ended)) in work.plan.stages.iter().zip(ended).enumerate() {
+        let none = Parts::new();
+        let (state, seconds, worker_peak_bytes, error, parts) = match ended {
+            Ended::Done { seconds, worker_peak, reused, parts } => {
+                let state = if *reused { StageState::Reused } else { StageState::Done };
+                (state, *seconds, *worker_peak, None, parts)
+            }
+            Ended::Failed { seconds, error, parts } => {
+                (StageState::Failed, *seconds, 0, Some(error.to_string()), parts)
+            }
+            Ended::Skipped => (StageState::Skipped, 0.0, 0, None, &none),
         };
+        let because = (state == StageState::Done || state == StageState::Failed)
+            .then(|| because(before, &stage.name, parts, work.cache.is_some()));
         records.push(StageRecord {
             name: stage.name.clone(),
             id: stage.stage.id.clone(),
             version: stage.stage.version.clone(),
-            plugin: plugins[stage.plugin].manifest.name.clone(),
-            worker: worker[index],
+            plugin: work.plugins[stage.plugin].manifest.name.clone(),
+            worker: work.worker[index],
             params: stage.params.clone(),
             state,
+            because,
             seconds,
             worker_peak_bytes,
             error,
+            key: parts.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect(),
         });
     }
     records
+}
+
+/// Why a stage ran, rather than being reused.
+fn because(before: Option<&RunRecord>, name: &str, parts: &Parts, cached: bool) -> String {
+    if !cached {
+        return "the cache is off".into();
+    }
+    let old = before.and_then(|b| b.stages.iter().find(|s| s.name == name)).filter(|s| !s.key.is_empty());
+    match old {
+        None => "no run before in this folder".into(),
+        Some(old) => difference(&old.parts(), parts).unwrap_or_else(|| "nothing changed; its outputs are not in the cache".into()),
+    }
 }

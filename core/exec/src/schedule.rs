@@ -1,16 +1,22 @@
 //! Which stage runs when: as soon as its inputs are ready, within the thread budget.
 
-use ichor_host::{Host, Job, Limits, Outcome, PluginFile, Sink, StageError, Value};
-use ichor_spec::{Plan, PlannedStage};
+use crate::cache::{Cache, Entry, Read_};
+use crate::content::content_id;
+use crate::key::{Parts, key, parts};
+use ichor_host::{Host, Job, Limits, PluginFile, Sink, StageError, Value};
+use ichor_spec::{PlannedStage, Plan};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Instant;
 
 /// Hears what happens during a run. Calls come from several threads.
 pub trait Observer: Sync {
     /// Stage `index` of the plan has begun.
     fn started(&self, index: usize);
+    /// Stage `index` need not run: the cache has what it makes.
+    fn reused(&self, index: usize);
     /// Stage `index` is `fraction` (0 to 1) through.
     fn progress(&self, index: usize, fraction: f64, what: &str);
     /// Stage `index` says something; `level` is the contract's, 1 (error) to 5 (trace).
@@ -21,8 +27,8 @@ pub trait Observer: Sync {
 
 /// How one stage ended.
 pub(crate) enum Ended {
-    Done { seconds: f64, worker_peak: u64 },
-    Failed { seconds: f64, error: StageError },
+    Done { seconds: f64, worker_peak: u64, reused: bool, parts: Parts },
+    Failed { seconds: f64, error: StageError, parts: Parts },
     Skipped,
 }
 
@@ -31,9 +37,22 @@ pub(crate) struct Work<'a> {
     pub plan: &'a Plan,
     pub plugins: &'a [PluginFile],
     pub host: &'a Host,
+    /// For each stage, whether it runs in a worker process.
     pub worker: &'a [bool],
     pub cancel: &'a AtomicBool,
     pub observer: &'a dyn Observer,
+    pub cache: Option<&'a Cache>,
+    /// For each plugin that is used, the SHA-256 of its file.
+    pub plugin_sums: &'a BTreeMap<usize, String>,
+    /// For each stage, the SHA-256 of the files that its parameters name.
+    pub file_sums: &'a [Vec<(String, String)>],
+}
+
+/// What the stages came to.
+pub(crate) struct Finished {
+    pub ended: Vec<Ended>,
+    /// The values of the plan's outputs that were made.
+    pub outputs: Vec<Option<Arc<Value>>>,
 }
 
 /// A stage's own seed: from the pipeline's seed and the stage's name, so that adding a stage changes no other.
@@ -55,9 +74,57 @@ impl Sink for StageSink<'_> {
     }
 }
 
+/// A value in the cache, read when its first reader comes.
+#[derive(Clone)]
+struct Stored {
+    id: String,
+    value: Arc<Mutex<Option<Arc<Value>>>>,
+}
+
+/// A value that waits for its readers.
+#[derive(Clone)]
+enum Slot {
+    /// With its content id when there is a cache.
+    Here(Arc<Value>, String),
+    Stored(Stored),
+}
+
+/// Why a stored value could not be had.
+enum Trouble {
+    /// The cache has lost or damaged it: what made it must run again.
+    Damaged,
+    Stage(StageError),
+}
+
+impl Slot {
+    fn id(&self) -> &str {
+        match self {
+            Self::Here(_, id) => id,
+            Self::Stored(stored) => &stored.id,
+        }
+    }
+
+    fn value(&self, work: &Work) -> Result<Arc<Value>, Trouble> {
+        let stored = match self {
+            Self::Here(value, _) => return Ok(Arc::clone(value)),
+            Self::Stored(stored) => stored,
+        };
+        let mut slot = stored.value.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = &*slot {
+            return Ok(Arc::clone(value));
+        }
+        let cache = work.cache.ok_or(Trouble::Damaged)?;
+        match cache.value(work.host, &stored.id) {
+            Read_::Value(value) => Ok(Arc::clone(slot.insert(Arc::new(value)))),
+            Read_::Damaged => Err(Trouble::Damaged),
+            Read_::NoMemory => Err(Trouble::Stage(StageError::out_of_memory("no memory to read its input from the cache"))),
+        }
+    }
+}
+
 /// Values that wait for their readers; each is dropped after the last.
 struct Store {
-    values: Vec<Vec<Option<Arc<Value>>>>,
+    slots: Vec<Vec<Option<Slot>>>,
     readers: Vec<Vec<usize>>,
 }
 
@@ -71,20 +138,20 @@ impl Store {
         for output in &plan.outputs {
             readers[output.source.stage][output.source.port] += 1; // read at the end, by the writer of files
         }
-        Self { values: ports().map(|n| vec![None; n]).collect(), readers }
+        Self { slots: ports().map(|n| vec![None; n]).collect(), readers }
     }
 
-    fn put(&mut self, stage: usize, values: Vec<Arc<Value>>) {
-        for (port, value) in values.into_iter().enumerate() {
+    fn put(&mut self, stage: usize, slots: impl Iterator<Item = Slot>) {
+        for (port, slot) in slots.enumerate() {
             if self.readers[stage][port] > 0 {
-                self.values[stage][port] = Some(value);
+                self.slots[stage][port] = Some(slot);
             }
         }
     }
 
-    fn inputs_of(&self, stage: &PlannedStage) -> Option<Vec<Vec<Arc<Value>>>> {
+    fn inputs_of(&self, stage: &PlannedStage) -> Option<Vec<Vec<Slot>>> {
         let connections = |port: &Vec<ichor_spec::Source>| {
-            port.iter().map(|s| self.values[s.stage][s.port].clone()).collect::<Option<Vec<_>>>()
+            port.iter().map(|s| self.slots[s.stage][s.port].clone()).collect::<Option<Vec<_>>>()
         };
         stage.inputs.iter().map(connections).collect()
     }
@@ -94,27 +161,56 @@ impl Store {
             let left = &mut self.readers[source.stage][source.port];
             *left -= 1;
             if *left == 0 {
-                self.values[source.stage][source.port] = None;
+                self.slots[source.stage][source.port] = None;
             }
         }
     }
 }
 
+/// What a stage's thread tells the scheduler.
+struct Report {
+    index: usize,
+    seconds: f64,
+    parts: Parts,
+    result: Result<(Vec<Slot>, u64), Trouble>,
+}
+
+/// How often values that the cache has lost are made again before it is believed to be hopeless.
+const PATIENCE: usize = 5;
+
 /// Runs every stage that can run; a failure skips what depends on it and nothing else.
-///
-/// Returns how each stage ended and the values of the plan's outputs that were made.
-pub(crate) fn run_stages(work: &Work) -> (Vec<Ended>, Vec<Option<Arc<Value>>>) {
-    let Work { plan, host, cancel, .. } = *work;
+pub(crate) fn run_stages(work: &Work) -> Finished {
+    for _ in 0..PATIENCE {
+        if let Some(finished) = attempt(work) {
+            return finished;
+        }
+    }
+    // Something removes from the cache what is put into it: go without.
+    let uncached = Work { cache: None, ..*work };
+    attempt(&uncached).unwrap_or_else(|| Finished {
+        ended: work.plan.stages.iter().map(|_| Ended::Skipped).collect(),
+        outputs: vec![None; work.plan.outputs.len()],
+    })
+}
+
+/// One try; `None` when a value that the cache promised is not there: what made it has to run again.
+fn attempt(work: &Work) -> Option<Finished> {
+    let Work { plan, cancel, .. } = *work;
     let stages = &plan.stages;
     let mut store = Store::new(plan);
     let mut ended: Vec<Option<Ended>> = stages.iter().map(|_| None).collect();
     let mut begun = vec![false; stages.len()];
-    let (send, receive) = mpsc::channel();
+    let mut damaged = false;
+    let (send, receive) = mpsc::channel::<Report>();
     std::thread::scope(|scope| {
         let mut running = 0;
         loop {
-            // Skip what cannot run any more, then begin what can, both in plan order, which is topological.
-            for (index, stage) in stages.iter().enumerate().filter(|&(i, _)| !begun[i]).collect::<Vec<_>>() {
+            // Skip what cannot run any more, then begin what can, both in plan order, which is topological: a
+            // stage that is skipped or reused settles those after it in the same pass.
+            for (index, stage) in stages.iter().enumerate() {
+                if begun[index] || damaged {
+                    continue;
+                }
                 let sources = || stage.inputs.iter().flatten().map(|s| &ended[s.stage]);
                 let lost = sources().any(|e| matches!(e, Some(Ended::Failed { .. } | Ended::Skipped)));
                 if lost || cancel.load(Ordering::Relaxed) {
@@ -125,49 +221,133 @@ pub(crate) fn run_stages(work: &Work) -> (Vec<Ended>, Vec<Option<Arc<Value>>>) {
                     && let Some(inputs) = store.inputs_of(stage)
                 {
                     begun[index] = true;
+                    let parts = parts_of(work, index, &inputs);
+                    let entry = work.cache.and_then(|cache| cache.stage(&key(&parts)));
+                    if let Some(entry) = entry.filter(|e| e.outputs.len() == stage.stage.outputs.len()) {
+                        work.observer.reused(index);
+                        store.put(index, entry.outputs.into_iter().map(|id| Slot::Stored(Stored { id, value: Arc::default() })));
+                        store.release_inputs_of(stage);
+                        ended[index] = Some(Ended::Done { seconds: 0.0, worker_peak: 0, reused: true, parts });
+                        continue;
+                    }
                     running += 1;
                     let send = send.clone();
-                    scope.spawn(move || {
-                        let token = host.budget().acquire();
-                        let begin = Instant::now();
-                        let result = run_stage(work, index, &inputs);
-                        drop((inputs, token)); // before the scheduler hears of it and frees what was read
-                        let _ = send.send((index, begin.elapsed().as_secs_f64(), result));
-                    });
+                    scope.spawn(move || run_stage(work, index, inputs, parts, &send));
                 }
             }
             if running == 0 {
                 break;
             }
-            let Ok((index, seconds, result)) = receive.recv() else { break };
+            let Ok(Report { index, seconds, parts, result }) = receive.recv() else { break };
             running -= 1;
-            work.observer.ended(index, seconds, result.as_ref().err());
             store.release_inputs_of(&stages[index]);
             ended[index] = Some(match result {
-                Ok(outcome) => {
-                    store.put(index, outcome.outputs);
-                    Ended::Done { seconds, worker_peak: outcome.peak_bytes }
+                Ok((slots, worker_peak)) => {
+                    work.observer.ended(index, seconds, None);
+                    store.put(index, slots.into_iter());
+                    Ended::Done { seconds, worker_peak, reused: false, parts }
                 }
-                Err(error) => Ended::Failed { seconds, error },
+                Err(Trouble::Stage(error)) => {
+                    work.observer.ended(index, seconds, Some(&error));
+                    Ended::Failed { seconds, error, parts }
+                }
+                Err(Trouble::Damaged) => {
+                    work.observer.log(index, ichor_abi::ICHOR_LOG_WARN, DAMAGED);
+                    damaged = true;
+                    Ended::Skipped
+                }
             });
         }
     });
-    let outputs = plan.outputs.iter().map(|o| store.values[o.source.stage][o.source.port].clone()).collect();
-    (ended.into_iter().map(|e| e.unwrap_or(Ended::Skipped)).collect(), outputs)
+    let mut outputs = Vec::new();
+    for output in &plan.outputs {
+        if damaged {
+            break;
+        }
+        let slot = store.slots[output.source.stage][output.source.port].take();
+        outputs.push(match slot.map(|slot| slot.value(work)) {
+            Some(Ok(value)) => Some(value),
+            Some(Err(Trouble::Damaged)) => {
+                work.observer.log(output.source.stage, ichor_abi::ICHOR_LOG_WARN, DAMAGED);
+                damaged = true;
+                None
+            }
+            Some(Err(Trouble::Stage(_))) | None => None,
+        });
+    }
+    let ended = ended.into_iter().map(|e| e.unwrap_or(Ended::Skipped)).collect();
+    (!damaged).then_some(Finished { ended, outputs })
 }
 
-fn run_stage(work: &Work, index: usize, inputs: &[Vec<Arc<Value>>]) -> Result<Outcome, StageError> {
+const DAMAGED: &str = "a value in the cache is damaged or gone; what made it runs again";
+
+fn parts_of(work: &Work, index: usize, inputs: &[Vec<Slot>]) -> Parts {
     let stage = &work.plan.stages[index];
-    work.observer.started(index);
-    let job = Job {
-        stage: &stage.stage,
-        params: &stage.params,
-        inputs,
-        seed: seed_of(work.plan, stage),
-        max_threads: work.host.budget().threads(),
-        limits: Limits::default(),
-        cancel: work.cancel,
-        sink: &StageSink(work.observer, index),
-    };
-    work.host.run(&work.plugins[stage.plugin], &job, work.worker[index])
+    let ids: Vec<Vec<String>> =
+        inputs.iter().map(|port| port.iter().map(|slot| slot.id().to_owned()).collect()).collect();
+    let sum = work.plugin_sums.get(&stage.plugin).map_or("", String::as_str);
+    let plugin = (&work.plugins[stage.plugin], sum);
+    parts(stage, plugin, seed_of(work.plan, stage), &work.file_sums[index], &ids)
+}
+
+/// Runs a stage, tells the scheduler, and then puts what it made into the cache.
+fn run_stage(work: &Work, index: usize, inputs: Vec<Vec<Slot>>, parts: Parts, send: &mpsc::Sender<Report>) {
+    let stage = &work.plan.stages[index];
+    let token = work.host.budget().acquire();
+    let begin = Instant::now();
+    let values = inputs.iter().map(|port| port.iter().map(|slot| slot.value(work)).collect::<Result<Vec<_>, _>>());
+    let result = values.collect::<Result<Vec<_>, _>>().and_then(|values| {
+        work.observer.started(index);
+        let job = Job {
+            stage: &stage.stage,
+            params: &stage.params,
+            inputs: &values,
+            seed: seed_of(work.plan, stage),
+            max_threads: work.host.budget().threads(),
+            limits: Limits::default(),
+            cancel: work.cancel,
+            sink: &StageSink(work.observer, index),
+        };
+        let outcome = work.host.run(&work.plugins[stage.plugin], &job, work.worker[index]);
+        outcome.map_err(Trouble::Stage)
+    });
+    let seconds = begin.elapsed().as_secs_f64();
+    let result = result.map(|outcome| {
+        let slots = outcome.outputs.into_iter().map(|value| {
+            let known = inputs.iter().flatten().find_map(|slot| match slot {
+                // What was handed on unchanged need not be read again.
+                Slot::Here(input, id) if input.is_same(&value) => Some(id.clone()),
+                _ => None,
+            });
+            let id = match work.cache {
+                Some(_) => known.unwrap_or_else(|| content_id(work.host, &value)),
+                None => String::new(),
+            };
+            Slot::Here(value, id)
+        });
+        (slots.collect::<Vec<_>>(), outcome.peak_bytes)
+    });
+    drop(inputs); // before the scheduler hears of it and frees what was read
+    let made = result.as_ref().ok().map(|(slots, _)| slots.clone());
+    let key = key(&parts);
+    let _ = send.send(Report { index, seconds, parts, result });
+    if let (Some(cache), Some(slots)) = (work.cache, made) {
+        if let Err(error) = keep(work, cache, key, &slots) {
+            let text = format!("its outputs were not put into the cache: {error}");
+            work.observer.log(index, ichor_abi::ICHOR_LOG_WARN, &text);
+        }
+    }
+    drop(token);
+}
+
+/// Values first, then the entry that names them.
+fn keep(work: &Work, cache: &Cache, key: String, slots: &[Slot]) -> std::io::Result<()> {
+    let (mut outputs, mut described) = (Vec::new(), Vec::new());
+    for slot in slots {
+        let Slot::Here(value, id) = slot else { continue };
+        cache.put_value(work.host, id, value)?;
+        outputs.push(id.clone());
+        described.push(value.described());
+    }
+    cache.put_stage(&Entry { key, outputs, described })
 }

@@ -68,6 +68,12 @@ impl StageError {
         Self { status, message: message.into() }
     }
 
+    /// Not enough memory for what it needs.
+    #[must_use]
+    pub fn out_of_memory(message: impl Into<String>) -> Self {
+        Self::new(ICHOR_OUT_OF_MEMORY, message)
+    }
+
     /// Whether it stopped because it was asked to.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
@@ -219,6 +225,12 @@ impl Host {
 
     fn loops<'a>(&'a self, job: &Job) -> Loops<'a> {
         Loops { threads: &self.threads, most: job.max_threads.clamp(1, 4096) as u32 }
+    }
+
+    /// Parallel loops of the host itself, on the threads that no stage uses.
+    #[must_use]
+    pub fn parallel(&self) -> impl ichor_image::Parallel + '_ {
+        Loops { threads: &self.threads, most: self.options.threads.clamp(1, 4096) as u32 }
     }
 
     fn load(&self, plugin: &PluginFile) -> Result<&'static Loaded, StageError> {

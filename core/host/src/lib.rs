@@ -26,5 +26,5 @@ pub use discover::{PluginDir, PluginFile, find_plugins, read_plugin};
 pub use job::{Host, HostOptions, Job, Outcome, Sink, StageError};
 pub use limits::Limits;
 pub use pool::BufferPool;
-pub use value::{DType, Value};
+pub use value::{DType, Described, Value};
 pub use worker_main::worker_main;

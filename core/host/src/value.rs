@@ -164,6 +164,19 @@ impl Value {
         self
     }
 
+    /// Whether both are one value, in one memory, with the same metadata.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self.bytes(), other.bytes()) && self.described() == other.described()
+    }
+
+    /// Everything but its bytes.
+    #[must_use]
+    pub fn described(&self) -> Described {
+        let len = self.bytes().len();
+        Described { kind: self.kind, shape: self.shape().cloned(), len, meta: self.meta.clone() }
+    }
+
     /// What it is.
     #[must_use]
     pub fn kind(&self) -> Kind {
@@ -219,6 +232,77 @@ impl Value {
 
     pub(crate) fn meta_mut(&mut self) -> &mut Map<String, serde_json::Value> {
         &mut self.meta
+    }
+}
+
+/// Everything of a value but its bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Described {
+    kind: Kind,
+    shape: Option<Shape>,
+    pub(crate) len: usize,
+    meta: Map<String, serde_json::Value>,
+}
+
+impl Described {
+    /// Number of bytes that belong to it.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether no byte belongs to it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes a voxel; 1 for what has no voxels.
+    #[must_use]
+    pub fn element(&self) -> usize {
+        self.shape.as_ref().map_or(1, |s| s.dtype.size())
+    }
+
+    /// The value with the bytes that `fill` writes; `None` when there is no memory for them.
+    pub fn with_bytes<E>(
+        self,
+        pool: &BufferPool,
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Option<Result<Value, E>> {
+        let value = match self.shape {
+            Some(shape) => {
+                if shape.bytes() != Some(self.len) {
+                    return None;
+                }
+                let buffer = pool.take(self.len)?;
+                // SAFETY: fresh memory of that size that nobody else knows.
+                let bytes = unsafe { std::slice::from_raw_parts_mut(buffer.start(), self.len) };
+                if let Err(error) = fill(bytes) {
+                    return Some(Err(error));
+                }
+                buffer.mapping().protect(false).ok()?;
+                Value::voxels(shape, Arc::new(buffer))
+            }
+            None => {
+                let mut bytes = Vec::new();
+                bytes.try_reserve_exact(self.len).ok()?;
+                bytes.resize(self.len, 0);
+                if let Err(error) = fill(&mut bytes) {
+                    return Some(Err(error));
+                }
+                Value::from_bytes(self.kind, bytes)
+            }
+        };
+        Some(Ok(value.with_meta(self.meta)))
+    }
+
+    /// The value whose bytes another process has put into `buffer`.
+    pub(crate) fn with_buffer(self, buffer: Buffer) -> Value {
+        let value = match self.shape {
+            Some(shape) => Value::voxels(shape, Arc::new(buffer)),
+            None => Value::from_bytes(self.kind, buffer.bytes()),
+        };
+        value.with_meta(self.meta)
     }
 }
 

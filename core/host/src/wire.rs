@@ -1,8 +1,7 @@
 //! What a host and its worker process say to each other: frames of JSON over a socket, memory as descriptors.
 
-use crate::value::{Shape, Value};
+use crate::value::{Described, Shape, Value};
 use crate::{buffer::Buffer, shared::Mapping};
-use ichor_spec::Kind;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{IoSlice, IoSliceMut};
 use rustix::net::{
@@ -14,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 /// A frame holds at most so many descriptors (the kernel's limit is 253).
 const MAX_FDS: usize = 8;
@@ -27,7 +26,7 @@ pub(crate) enum ToWorker {
     /// First: what to run. Descriptors: the plugin, the budget, the worker's own page.
     Start { stage: String, params: String, seed: u64, max_threads: u32, manifest: String, bytes_limit: Option<u64>, ports: usize },
     /// An input; its memory is the descriptor.
-    Input { port: usize, value: Passed },
+    Input { port: usize, value: Described },
     /// The inputs are complete.
     Go,
     /// Answer to `NewTensor`: the status, and if it is 0 the memory as descriptor.
@@ -50,41 +49,19 @@ pub(crate) enum ToHost {
     Done { status: i32, message: String },
 }
 
-/// A value on its way; its memory travels as descriptor.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Passed {
-    kind: Kind,
-    shape: Option<Shape>,
-    len: usize,
-    meta: serde_json::Map<String, serde_json::Value>,
+/// The memory to send along with a value's description.
+pub(crate) fn memory_of(value: &Value) -> io::Result<OwnedFd> {
+    Ok(match value.buffer() {
+        Some(buffer) => buffer.mapping().read_only_fd()?,
+        None => copied(value.bytes())?.read_only_fd()?,
+    })
 }
 
-impl Passed {
-    /// The value and the memory to send along.
-    pub(crate) fn of(value: &Value) -> io::Result<(Self, OwnedFd)> {
-        let passed = Self {
-            kind: value.kind(),
-            shape: value.shape().cloned(),
-            len: value.bytes().len(),
-            meta: value.meta().clone(),
-        };
-        let fd = match value.buffer() {
-            Some(buffer) => buffer.mapping().read_only_fd()?,
-            None => copied(value.bytes())?.read_only_fd()?,
-        };
-        Ok((passed, fd))
-    }
-
-    /// The value at the other end.
-    pub(crate) fn receive(self, fd: OwnedFd) -> io::Result<Value> {
-        let mapping = Mapping::of(fd, self.len, false)?;
-        let buffer = Buffer::new(mapping, self.len, Weak::new());
-        let value = match self.shape {
-            Some(shape) => Value::voxels(shape, Arc::new(buffer)),
-            None => Value::from_bytes(self.kind, buffer.bytes()),
-        };
-        Ok(value.with_meta(self.meta))
-    }
+/// The value at the other end.
+pub(crate) fn received(described: Described, fd: OwnedFd) -> io::Result<Value> {
+    let mapping = Mapping::of(fd, described.len, false)?;
+    let len = described.len;
+    Ok(described.with_buffer(Buffer::new(mapping, len, Weak::new())))
 }
 
 /// Fresh shared memory with these bytes.

@@ -8,7 +8,7 @@ use crate::discover::PluginFile;
 use crate::job::{Host, Job, StageError};
 use crate::outputs::Outputs;
 use crate::shared::{Mapping, PAGE};
-use crate::wire::{Passed, ToHost, ToWorker, Wire};
+use crate::wire::{ToHost, ToWorker, Wire, memory_of};
 use ichor_abi::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -131,8 +131,8 @@ impl Worker {
         self.wire.send(&start, &[plugin.file.as_fd(), host.budget.shared().fd(), page])?;
         for (port, values) in job.inputs.iter().enumerate() {
             for value in values {
-                let (value, fd) = Passed::of(value)?;
-                self.wire.send(&ToWorker::Input { port, value }, &[fd.as_fd()])?;
+                let fd = memory_of(value)?;
+                self.wire.send(&ToWorker::Input { port, value: value.described() }, &[fd.as_fd()])?;
             }
         }
         self.wire.send(&ToWorker::Go, &[])

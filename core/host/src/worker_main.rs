@@ -8,7 +8,7 @@ use crate::parallel::{Share, Threads};
 use crate::services::Services;
 use crate::shared::Mapping;
 use crate::value::{Shape, Value};
-use crate::wire::{ToHost, ToWorker, Wire, copied};
+use crate::wire::{ToHost, ToWorker, Wire, copied, received};
 use crate::worker::SharedPage;
 use ichor_abi::*;
 use rustix::fd::{FromRawFd, OwnedFd};
@@ -75,7 +75,7 @@ fn run(wire: &Wire) -> Result<(), StageError> {
         match (message, fds.into_iter().next()) {
             (ToWorker::Go, _) => break,
             (ToWorker::Input { port, value }, Some(fd)) if port < ports => {
-                inputs[port].push(Arc::new(value.receive(fd).map_err(lost)?));
+                inputs[port].push(Arc::new(received(value, fd).map_err(lost)?));
             }
             _ => return Err(lost(io::ErrorKind::InvalidData.into())),
         }

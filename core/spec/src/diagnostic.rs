@@ -54,6 +54,9 @@ impl Diagnostic {
             .take(100)
             .map(|c| if c.is_control() || is_format(c) { ' ' } else { c })
             .collect();
+        if shown.trim().is_empty() {
+            return self.to_string();
+        }
         let number = self.line.to_string();
         let margin = " ".repeat(number.len());
         let indent = " ".repeat(column - first);

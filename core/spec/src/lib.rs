@@ -27,6 +27,7 @@ pub mod manifest;
 mod params;
 pub mod plan;
 pub mod spec;
+pub mod voxels;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, printable};
@@ -34,4 +35,5 @@ pub use manifest::{Catalogue, Kind, PluginManifest, PortDecl, StageManifest, Uni
 pub use params::describe_parameter;
 pub use plan::{Options, Override, Plan, PlannedInput, PlannedOutput, PlannedStage, Source, resolve};
 pub use spec::{Spec, parse};
+pub use voxels::{VoxelForm, VoxelRules};
 pub use yaml::{MAX_DOCUMENT_BYTES, Node, Position, Spanned};

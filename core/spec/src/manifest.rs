@@ -1,6 +1,7 @@
 //! What a plugin says about itself: its stages, their ports and parameters. Read from the JSON embedded in the
 //! plugin's file, without running it.
 
+use crate::voxels::VoxelRules;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -191,6 +192,9 @@ pub struct PortDecl {
     /// An output whose unit is the value of the parameter of this name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit_param: Option<String>,
+    /// What its voxels are like.
+    #[serde(flatten)]
+    pub voxels: VoxelRules,
     /// What it is.
     #[serde(default)]
     pub doc: String,
@@ -242,6 +246,7 @@ impl PortDecl {
         if !self.unit.is_empty() {
             words.push(join(self.unit.iter().map(|u| u.name()).collect()));
         }
+        words.extend(self.voxels.words());
         words.extend(self.grid.iter().map(|grid| format!("grid of {grid}")));
         words.extend(
             [(self.optional, "optional"), (self.many, "several")]
@@ -284,6 +289,7 @@ impl StageManifest {
             if port.grid.as_deref() == Some(&port.name) && !is_input(&port.name) {
                 return Err(format!("output `{}` has the grid of itself", port.name));
             }
+            port.voxels.check().map_err(|e| format!("port `{}`: {e}", port.name))?;
             if port.kind.is_empty() {
                 return Err(format!("port `{}` has no kind", port.name));
             }
@@ -507,6 +513,23 @@ mod tests {
                 "parameter `x`: its default 2",
             ),
             (
+                manifest(&json!({"id": "s", "version": "1.0.0", "params": []})),
+                "its parameters are not described",
+            ),
+            (manifest(&json!({"id": "s", "version": "1.0.0-\u{1b}"})), "is not a version"),
+            (
+                manifest(
+                    &json!({"id": "s", "version": "1.0.0", "inputs": [{"name": "a", "kind": ["mask"], "orientation": "up"}]}),
+                ),
+                "port `a`: `up` is no orientation",
+            ),
+            (
+                manifest(
+                    &json!({"id": "s", "version": "1.0.0", "outputs": [{"name": "a", "kind": ["mask"], "grid": "a"}]}),
+                ),
+                "output `a` has the grid of itself",
+            ),
+            (
                 manifest(&json!({"id": "s", "version": "1.0.0", "params": {"required": ["x"]}})),
                 "`x` is required but not declared",
             ),
@@ -516,6 +539,19 @@ mod tests {
         }
         assert!(PluginManifest::parse(&[0xff, 0xfe]).is_err());
         assert!(PluginManifest::parse("[".repeat(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_port_is_described_in_a_few_words() {
+        let port = |json: Value| serde_json::from_value::<PortDecl>(json).unwrap().describe();
+        assert_eq!(
+            port(
+                json!({"name": "a", "kind": ["mask", "labels"], "unit": ["none"], "dtype": ["u8"], "orientation": "RAS",
+                        "grid": "ct", "optional": true, "many": true})
+            ),
+            "mask|labels, none, u8, orientation RAS, grid of ct, optional, several"
+        );
+        assert_eq!(port(json!({"name": "a", "kind": ["mask"], "like": "image"})), "like image");
     }
 
     #[test]

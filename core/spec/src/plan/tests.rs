@@ -488,6 +488,26 @@ fn what_a_parameter_says_of_an_output_counts() {
 }
 
 #[test]
+fn voxels_that_can_never_fit_are_an_error() {
+    let manifest = |dtype: &str| {
+        json!({"ichor": 1, "name": "p", "version": "1.0.0", "stages": [
+            {"id": "make", "version": "1.0.0", "outputs": [{"name": "ct", "kind": ["volume"], "dtype": ["i16"]}]},
+            {"id": "take", "version": "1.0.0", "inputs": [{"name": "ct", "kind": ["volume"], "dtype": [dtype]}]}]})
+    };
+    let spec = parse("p.yaml", &short("{ a: { use: make }, b: { use: take, in: { ct: a } } }", "")).unwrap();
+    let with = |dtype| {
+        let mut catalogue = Catalogue::new();
+        catalogue.add(PluginManifest::parse(manifest(dtype).to_string().as_bytes()).unwrap());
+        resolve(&spec, &catalogue, &Options::default()).map(|_| ()).map_err(|e| e.to_string())
+    };
+    assert_eq!(with("i16"), Ok(()));
+    assert_eq!(
+        with("f32").unwrap_err(),
+        "p.yaml:3:49: `a.ct -> b.ct` carries volume with i16, the input takes f32; put a stage between that converts"
+    );
+}
+
+#[test]
 fn types_meet_where_both_allow() {
     let of = |kinds: &[Kind], units: &[&str]| {
         let units: Vec<_> = units.iter().map(|u| crate::Unit::from_name(u).unwrap()).collect();

@@ -86,22 +86,22 @@ impl Resolver<'_> {
     fn check_edge(&mut self, n: usize, port: &PortDecl, edge: Edge) {
         let wanted = Type::of(port);
         let Some(carried) = self.carried(edge.from) else { return };
-        if carried.meet(&wanted).is_some() {
-            return;
-        }
         let source = &self.stages[edge.from.stage];
         let Some(manifest) = source.offered.as_ref().map(|o| &o.stage) else { return };
         let from = |p: usize| {
             format!("{}.{}", source.name, manifest.outputs.get(p).map_or("?", |output| output.name.as_str()))
         };
-        let message = format!(
-            "`{} -> {}.{}` carries {}, the input takes {}",
-            from(edge.from.port),
-            self.stages[n].name,
-            port.name,
-            carried.words(),
-            wanted.words()
-        );
+        let connection = format!("`{} -> {}.{}`", from(edge.from.port), self.stages[n].name, port.name);
+        if carried.meet(&wanted).is_some() {
+            let output = manifest.outputs.get(edge.from.port);
+            if let Some((has, needed)) = output.and_then(|output| port.voxels.contradicts(&output.voxels)) {
+                let message =
+                    format!("{connection} carries {} with {has}, the input takes {needed}", carried.words());
+                self.found.error(edge.at, || (message, "put a stage between that converts"));
+            }
+            return;
+        }
+        let message = format!("{connection} carries {}, the input takes {}", carried.words(), wanted.words());
         // Perhaps the right stage and the wrong one of its outputs, or a parameter says what is carried.
         let other = source.types.iter().position(|t| t.meet(&wanted).is_some());
         let help = match (other, self.decided_by(edge.from, &wanted)) {

@@ -1,0 +1,319 @@
+//! What stages made before, found by what they made it from.
+//!
+//! ```text
+//! CACHE/stages/ab/<key>.json    ids of a stage's outputs, under the key of what made them
+//! CACHE/values/cd/<id>          a value, compressed, under the id of its content
+//! ```
+//!
+//! A file appears by a rename, values before the stage that names them; whoever reads one checks it against its
+//! name, so a damaged, cut or exchanged file is a miss. Two runs may share a cache. No decision depends on a
+//! time, except which files go first when the cache is full.
+
+use crate::content::id_of;
+use ichor_host::{Described, Host, Value};
+use ichor_image::parallel::{for_each_chunk, map_ranges};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Bytes that are compressed at a time.
+const BLOCK: usize = 4 << 20;
+/// Fast, and with the bytes of each voxel kept apart it halves a CT.
+const LEVEL: i32 = 1;
+
+/// A folder of values and of what made them.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    dir: PathBuf,
+    limit: u64,
+}
+
+/// What a stage made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// The key, again: an entry under another's name is none.
+    pub key: String,
+    /// Ids of its outputs.
+    pub outputs: Vec<String>,
+    /// What they are.
+    pub described: Vec<Described>,
+}
+
+/// What reading a value gave.
+pub(crate) enum Read_ {
+    Value(Value),
+    /// The file is not there, or not what its name says; it is removed.
+    Damaged,
+    NoMemory,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    described: Described,
+    /// Compressed sizes of the blocks.
+    blocks: Vec<u32>,
+}
+
+impl Cache {
+    /// Opens a cache, made if it is not there, that nobody but its owner can read.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn open(dir: &Path, limit: u64) -> io::Result<Self> {
+        for part in ["stages", "values"] {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir.join(part))?;
+        }
+        Ok(Self { dir: dir.to_owned(), limit })
+    }
+
+    fn place(&self, part: &str, name: &str) -> PathBuf {
+        self.dir.join(part).join(name.get(..2).unwrap_or("xx")).join(name)
+    }
+
+    /// What the stage of this key made, if it is all there.
+    pub(crate) fn stage(&self, key: &str) -> Option<Entry> {
+        let path = self.place("stages", &format!("{key}.json"));
+        let entry: Entry = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
+        let whole = entry.key == key
+            && entry.outputs.len() == entry.described.len()
+            && entry.outputs.iter().all(|id| is_id(id) && self.place("values", id).is_file());
+        if !whole {
+            let _ = fs::remove_file(&path);
+            return None;
+        }
+        touch(&path);
+        Some(entry)
+    }
+
+    pub(crate) fn put_stage(&self, entry: &Entry) -> io::Result<()> {
+        let text = serde_json::to_vec(entry)?;
+        self.write(&self.place("stages", &format!("{}.json", entry.key)), |file| file.write_all(&text))
+    }
+
+    /// Forgets what the stage of this key made.
+    pub(crate) fn forget(&self, key: &str) {
+        let _ = fs::remove_file(self.place("stages", &format!("{key}.json"))); // gone is as good
+    }
+
+    pub(crate) fn put_value(&self, host: &Host, id: &str, value: &Value) -> io::Result<()> {
+        let path = self.place("values", id);
+        if path.is_file() {
+            touch(&path);
+            return Ok(());
+        }
+        let (described, bytes) = (value.described(), value.bytes());
+        let element = described.element();
+        let blocks: Vec<io::Result<Vec<u8>>> = map_ranges(&host.parallel(), bytes.len(), BLOCK, &|range| {
+            zstd::bulk::compress(&apart(&bytes[range], element), LEVEL)
+        });
+        let blocks = blocks.into_iter().collect::<io::Result<Vec<_>>>()?;
+        let head = Head { described, blocks: blocks.iter().map(|b| b.len() as u32).collect() };
+        let mut text = serde_json::to_vec(&head)?;
+        text.push(b'\n');
+        self.write(&path, |file| {
+            file.write_all(&text)?;
+            blocks.iter().try_for_each(|block| file.write_all(block))
+        })
+    }
+
+    /// Reads a value and checks that it is what its id says.
+    pub(crate) fn value(&self, host: &Host, id: &str) -> Read_ {
+        let path = self.place("values", id);
+        match self.read(host, id, &path) {
+            Some(Ok(value)) => {
+                touch(&path);
+                Read_::Value(value)
+            }
+            Some(Err(_)) => {
+                let _ = fs::remove_file(&path);
+                Read_::Damaged
+            }
+            None => Read_::NoMemory,
+        }
+    }
+
+    fn read(&self, host: &Host, id: &str, path: &Path) -> Option<io::Result<Value>> {
+        let read_head = || -> io::Result<(Head, File, u64)> {
+            let file = File::open(path)?;
+            let size = file.metadata()?.len();
+            let mut reader = BufReader::new((&file).take(size));
+            let mut line = Vec::new();
+            reader.read_until(b'\n', &mut line)?;
+            let head: Head = serde_json::from_slice(&line)?;
+            let body: u64 = head.blocks.iter().map(|&n| u64::from(n)).sum();
+            let blocks = head.described.len().div_ceil(BLOCK);
+            if line.len() as u64 + body != size || head.blocks.len() != blocks {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            Ok((head, file, line.len() as u64))
+        };
+        let (head, file, start) = match read_head() {
+            Ok(parts) => parts,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut places = Vec::with_capacity(head.blocks.len());
+        let mut at = start;
+        for &len in &head.blocks {
+            places.push((at, len as usize));
+            at += u64::from(len);
+        }
+        let element = head.described.element();
+        let described = head.described.clone();
+        let made = head.described.with_bytes(host.pool(), |bytes| {
+            let failed = std::sync::atomic::AtomicBool::new(false);
+            for_each_chunk(&host.parallel(), bytes, BLOCK, &|n, part| {
+                let mut read = || -> io::Result<()> {
+                    let mut packed = vec![0; places[n].1];
+                    file.read_exact_at(&mut packed, places[n].0)?;
+                    let plain = zstd::bulk::decompress(&packed, part.len())?;
+                    if plain.len() != part.len() {
+                        return Err(io::ErrorKind::InvalidData.into());
+                    }
+                    together(&plain, element, part);
+                    Ok(())
+                };
+                if read().is_err() {
+                    failed.store(true, std::sync::atomic::Ordering::Relaxed);
+                }
+            });
+            let is_it = !failed.into_inner() && id_of(host, &described, bytes) == id;
+            if is_it { Ok(()) } else { Err(io::Error::from(io::ErrorKind::InvalidData)) }
+        });
+        made
+    }
+
+    fn write(&self, path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+        let folder = path.parent().unwrap_or(&self.dir);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
+        fill(file.as_file_mut())?;
+        file.persist(path).map_err(|e| e.error)?;
+        Ok(())
+    }
+
+    /// Removes what was not used for longest until the cache keeps its limit, and what killed runs left.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn trim(&self) -> io::Result<()> {
+        let mut files = Vec::new();
+        for part in ["values", "stages"] {
+            for folder in fs::read_dir(self.dir.join(part))?.flatten() {
+                for file in fs::read_dir(folder.path()).into_iter().flatten().flatten() {
+                    // A file may be gone by now: another run trims too.
+                    let Ok(data) = file.metadata() else { continue };
+                    let used = data.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                    let is_left = file.file_name().to_string_lossy().starts_with(".tmp-")
+                        && used.elapsed().is_ok_and(|age| age.as_secs() > 24 * 3600);
+                    if is_left {
+                        let _ = fs::remove_file(file.path());
+                    } else {
+                        files.push((used, data.len(), file.path()));
+                    }
+                }
+            }
+        }
+        let mut size: u64 = files.iter().map(|f| f.1).sum();
+        if size <= self.limit {
+            return Ok(());
+        }
+        files.sort();
+        for (_, len, path) in files {
+            if size <= self.limit / 10 * 9 {
+                break;
+            }
+            let _ = fs::remove_file(path); // a stage that names it becomes a miss
+            size -= len;
+        }
+        Ok(())
+    }
+}
+
+fn is_id(id: &str) -> bool {
+    id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Marks a file as used now; only trimming looks at it.
+fn touch(path: &Path) {
+    let _ = File::open(path).and_then(|f| f.set_modified(SystemTime::now()));
+}
+
+/// The first bytes of all voxels, then the second ones: neighbours are alike.
+fn apart(bytes: &[u8], element: usize) -> Vec<u8> {
+    let n = bytes.len() / element;
+    let mut out = vec![0; bytes.len()];
+    for (part, out) in out.chunks_exact_mut(n.max(1)).take(element).enumerate() {
+        out.iter_mut().zip(bytes[part..].iter().step_by(element)).for_each(|(to, from)| *to = *from);
+    }
+    out
+}
+
+/// Undoes `apart`.
+fn together(bytes: &[u8], element: usize, out: &mut [u8]) {
+    let n = bytes.len() / element;
+    for (part, bytes) in bytes.chunks_exact(n.max(1)).take(element).enumerate() {
+        out[part..].iter_mut().step_by(element).zip(bytes).for_each(|(to, from)| *to = *from);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ichor_host::{DType, HostOptions};
+    use ichor_image::{Affine, Grid};
+    use ichor_spec::{Kind, Unit};
+
+    fn value(host: &Host, shift: i16) -> Value {
+        let grid = Grid::new([300, 200, 50], Affine::from_spacing([0.5, 0.5, 5.0], [0.1; 3])).unwrap();
+        let bytes: Vec<u8> = (0..grid.len()).flat_map(|n| (n as i16 % 700 + shift).to_ne_bytes()).collect();
+        Value::from_voxels(host.pool(), (Kind::Volume, Unit::Hu, DType::I16), &grid, &bytes).unwrap()
+    }
+
+    #[test]
+    fn a_value_comes_back_and_a_changed_one_does_not() {
+        let (host, dir) = (Host::new(HostOptions::new(2)).unwrap(), tempfile::tempdir().unwrap());
+        let cache = Cache::open(dir.path(), u64::MAX).unwrap();
+        let value = value(&host, 0);
+        let id = crate::content::content_id(&host, &value);
+        cache.put_value(&host, &id, &value).unwrap();
+        let Read_::Value(back) = cache.value(&host, &id) else { panic!() };
+        assert_eq!((back.bytes(), back.described()), (value.bytes(), value.described()));
+        assert!(back.grid().unwrap() == value.grid().unwrap());
+
+        let path = cache.place("values", &id);
+        let good = fs::read(&path).unwrap();
+        for change in [0, 10, good.len() / 2, good.len() - 1] {
+            let mut bad = good.clone();
+            bad[change] ^= 1;
+            fs::write(&path, &bad).unwrap();
+            assert!(matches!(cache.value(&host, &id), Read_::Damaged), "byte {change}");
+            assert!(!path.exists());
+        }
+        for cut in [0, 100, good.len() - 1] {
+            fs::write(&path, &good[..cut]).unwrap();
+            assert!(matches!(cache.value(&host, &id), Read_::Damaged));
+        }
+        // Under another value's name it is not that value.
+        let other = crate::content::content_id(&host, &self::value(&host, 1));
+        cache.put_value(&host, &other, &value).unwrap();
+        assert!(matches!(cache.value(&host, &other), Read_::Damaged));
+    }
+
+    #[test]
+    fn a_stage_without_its_values_is_a_miss_and_trimming_takes_the_oldest() {
+        let (host, dir) = (Host::new(HostOptions::new(1)).unwrap(), tempfile::tempdir().unwrap());
+        let cache = Cache::open(dir.path(), 1).unwrap();
+        let value = value(&host, 3);
+        let id = crate::content::content_id(&host, &value);
+        let entry = Entry { key: "ab".repeat(32), outputs: vec![id.clone()], described: vec![value.described()] };
+        cache.put_value(&host, &id, &value).unwrap();
+        cache.put_stage(&entry).unwrap();
+        assert_eq!(cache.stage(&entry.key).unwrap().outputs, entry.outputs);
+        assert!(cache.stage(&"cd".repeat(32)).is_none());
+        cache.trim().unwrap();
+        assert!(cache.stage(&entry.key).is_none());
+    }
+}
