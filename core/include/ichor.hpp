@@ -256,7 +256,8 @@ class Params {
     T out{};
     /* Not strtod: that one reads a decimal comma in some locales. Both know nan and inf, which JSON does not. */
     auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), out);
-    if (value.empty() || value.find_first_of("nN") != value.npos || error != std::errc() || end != value.data() + value.size()) throw wrong(name, wanted);
+    const bool whole = error == std::errc() && end == value.data() + value.size();
+    if (!whole || value.find_first_of("nN") != value.npos) throw wrong(name, wanted);
     return out;
   }
 
