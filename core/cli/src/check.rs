@@ -2,8 +2,10 @@
 
 use crate::Failure;
 use crate::console;
-use crate::project::{PipelineArgs, PipelineError};
-use ichor_spec::Diagnostic;
+use crate::project::{Installed, PipelineArgs, PipelineError, worker_command};
+use ichor_exec::{Isolation, forecast, workers};
+use ichor_host::{Host, HostOptions};
+use ichor_spec::{Diagnostic, Plan};
 use serde_json::{Value, json};
 
 #[derive(clap::Args)]
@@ -17,7 +19,15 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<(), Failure> {
     let installed = args.pipeline.plugins.find()?;
-    match args.pipeline.resolve(&installed, false) {
+    // With files bound, their headers are read, and grids and types are followed through the pipeline.
+    let bound = args.pipeline.has_inputs();
+    let resolved = args.pipeline.resolve(&installed, bound).and_then(|plan| {
+        if bound {
+            refuse_misfits(&plan, &installed).map_err(PipelineError::Other)?;
+        }
+        Ok(plan)
+    });
+    match resolved {
         Ok(plan) if args.json => {
             let stages: Vec<Value> = plan
                 .stages
@@ -51,6 +61,16 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             Err(error.into())
         }
     }
+}
+
+/// Errors that the headers of the bound files show.
+fn refuse_misfits(plan: &Plan, installed: &Installed) -> Result<(), Failure> {
+    let (worker_exe, worker_args) = worker_command()?;
+    let host = Host::new(HostOptions { worker_exe, worker_args, ..HostOptions::new(1) })
+        .map_err(|e| Failure::stage(format!("the system gives no shared memory: {e}")))?;
+    let worker = workers(plan, &installed.files, Isolation::Auto);
+    let known = forecast(plan, &installed.files, &host, &worker, None);
+    crate::plan::first_error(plan, &known).map_or(Ok(()), |error| Err(Failure::usage(error)))
 }
 
 fn finding(d: &Diagnostic) -> Value {

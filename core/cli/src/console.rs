@@ -60,6 +60,18 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
+/// `36 B`, `1.5 KiB`, `200 MiB`.
+pub fn bytes(n: u64) -> String {
+    let mut size = n as f64;
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if size < 1023.5 {
+            return if size < 9.95 && unit != "B" { format!("{size:.1} {unit}") } else { format!("{size:.0} {unit}") };
+        }
+        size /= 1024.0;
+    }
+    format!("{size:.1} TiB")
+}
+
 /// Shows a run: a bar a stage on a terminal, plain lines elsewhere.
 pub struct Progress {
     names: Vec<String>,
@@ -118,6 +130,10 @@ impl Observer for Progress {
         });
     }
 
+    fn reused(&self, index: usize) {
+        self.line(&format!("{}: reused", self.names[index]));
+    }
+
     fn progress(&self, index: usize, fraction: f64, what: &str) {
         self.with(index, |shown| {
             if let Some(bar) = &shown.bar {
@@ -167,6 +183,11 @@ mod tests {
             shown,
             ["0 ms", "99 ms", "0.31 s", "9.95 s", "12.4 s", "119.9 s", "3 min 00 s", "60 min 05 s"]
         );
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!([0, 36, 1536, 209_715_200, 3 << 30].map(bytes), ["0 B", "36 B", "1.5 KiB", "200 MiB", "3.0 GiB"]);
     }
 
     #[test]

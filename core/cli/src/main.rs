@@ -2,10 +2,14 @@
 
 mod check;
 mod console;
+mod engine;
 mod graph;
+mod plan;
 mod plugins;
 mod project;
 mod run;
+mod size;
+mod why;
 mod worker;
 
 use clap::{Parser, Subcommand};
@@ -29,10 +33,14 @@ enum Command {
     Run(run::Args),
     /// Check a pipeline; reads no voxel and runs no plugin
     Check(check::Args),
+    /// Tell what a run would do and need; reads headers, runs no stage
+    Plan(plan::Args),
     /// Draw a pipeline
     Graph(graph::Args),
     /// List the installed plugins and their stages, or show one stage
     Plugins(plugins::Args),
+    /// Tell why a stage of a run was not reused
+    Why(why::Args),
     /// Serve one plugin's stages to a host process
     #[command(hide = true)]
     Worker(worker::Args),
@@ -42,8 +50,10 @@ fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Plugins(args) => plugins::run(&args),
+        Command::Why(args) => why::run(&args),
         Command::Worker(args) => return worker::run(&args),
     };
     match result {

@@ -1,4 +1,7 @@
-//! `ichor plugins`: what is installed, read from manifests alone.
+//! `ichor plugins`: what is installed, read from manifests alone; and the tools for authors of plugins.
+
+mod check;
+mod new;
 
 use crate::Failure;
 use crate::console;
@@ -26,13 +29,25 @@ enum Command {
         /// The stage's id, as `use:` in a pipeline names it
         stage: String,
     },
+    /// Test a plugin as an adversary would
+    ///
+    /// Everything that runs the plugin's code runs in processes of its own, on voxels made for the purpose.
+    /// Exit codes: 0 nothing failed, 1 a check failed, 2 the arguments are wrong.
+    Check(check::Args),
+    /// Make a folder with a new plugin that compiles and passes its checks
+    New(new::Args),
+    /// Serve a check
+    #[command(hide = true)]
+    InProcess,
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
-    let installed = args.plugins.find()?;
     match &args.command {
-        None => list(&installed, args.json),
-        Some(Command::Show { stage }) => show(&installed, stage, args.json),
+        None => list(&args.plugins.find()?, args.json),
+        Some(Command::Show { stage }) => show(&args.plugins.find()?, stage, args.json),
+        Some(Command::Check(check)) => check::run(check, args.json),
+        Some(Command::New(new)) => new::run(new),
+        Some(Command::InProcess) => check::in_process(),
     }
 }
 

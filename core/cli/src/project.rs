@@ -77,6 +77,11 @@ impl PluginArgs {
 }
 
 impl PipelineArgs {
+    /// Whether any input is bound.
+    pub fn has_inputs(&self) -> bool {
+        !self.inputs.is_empty()
+    }
+
     /// Reads and resolves the pipeline; prints nothing.
     pub fn resolve(&self, installed: &Installed, require_inputs: bool) -> Result<Plan, PipelineError> {
         let name = self.pipeline.display().to_string();

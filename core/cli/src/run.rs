@@ -1,11 +1,10 @@
 //! `ichor run`: one case through a pipeline.
 
 use crate::console::{self, Progress, duration};
-use crate::project::{PipelineArgs, worker_command};
+use crate::engine::EngineArgs;
+use crate::project::PipelineArgs;
 use crate::{Failure, INTERRUPTED, STAGE_FAILED};
-use clap::ValueEnum;
-use ichor_exec::{Isolation, Request, RunError};
-use ichor_host::{Host, HostOptions};
+use ichor_exec::{Request, RunError};
 use serde_json::json;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::path::PathBuf;
@@ -19,25 +18,11 @@ pub struct Args {
     /// Folder for the results; made if it is not there
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
-    /// Threads to compute with, all stages together [default: all processors]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
-    threads: Option<u32>,
-    /// Where stages run
-    #[arg(long, value_enum, default_value = "auto")]
-    isolate: Isolate,
+    #[command(flatten)]
+    engine: EngineArgs,
     /// Print the run record as JSON instead of progress; when there is none, `status` and `error`
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Isolate {
-    /// Shipped plugins in this process, all others in a process of their own
-    Auto,
-    /// Every stage in this process
-    InProcess,
-    /// Every stage in a process of its own
-    Worker,
 }
 
 pub fn run(args: &Args) -> Result<(), Failure> {
@@ -67,12 +52,8 @@ fn attempt(args: &Args) -> Result<(), Failure> {
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&cancel)))
             .map_err(|e| Failure::usage(format!("cannot listen for Ctrl-C: {e}")))?;
     }
-    let threads = args
-        .threads
-        .map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), |n| n as usize);
-    let (worker_exe, worker_args) = worker_command()?;
-    let host = Host::new(HostOptions { worker_exe, worker_args, ..HostOptions::new(threads) })
-        .map_err(|e| Failure::stage(format!("the system gives no shared memory: {e}")))?;
+    let host = args.engine.host()?;
+    let cache = args.engine.cache(&args.out)?;
     let progress = Progress::new(&plan, args.json);
     let result = ichor_exec::run(&Request {
         plan: &plan,
@@ -80,11 +61,8 @@ fn attempt(args: &Args) -> Result<(), Failure> {
         plugins: &installed.files,
         host: &host,
         out: &args.out,
-        isolation: match args.isolate {
-            Isolate::Auto => Isolation::Auto,
-            Isolate::InProcess => Isolation::InProcess,
-            Isolate::Worker => Isolation::Worker,
-        },
+        isolation: args.engine.isolation(),
+        cache: cache.as_ref(),
         cancel: &cancel,
         observer: &progress,
     });

@@ -93,11 +93,6 @@ impl Cache {
         self.write(&self.place("stages", &format!("{}.json", entry.key)), |file| file.write_all(&text))
     }
 
-    /// Forgets what the stage of this key made.
-    pub(crate) fn forget(&self, key: &str) {
-        let _ = fs::remove_file(self.place("stages", &format!("{key}.json"))); // gone is as good
-    }
-
     pub(crate) fn put_value(&self, host: &Host, id: &str, value: &Value) -> io::Result<()> {
         let path = self.place("values", id);
         if path.is_file() {

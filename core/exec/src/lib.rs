@@ -4,6 +4,7 @@
 
 mod cache;
 mod content;
+mod forecast;
 mod key;
 mod outputs;
 mod record;
@@ -11,7 +12,8 @@ mod run;
 mod schedule;
 
 pub use cache::Cache;
+pub use forecast::{RunForecast, StageForecast, Sums, forecast};
 pub use key::{Parts, difference};
 pub use record::{FileRecord, OutputRecord, PluginRecord, RunRecord, StageRecord, StageState};
-pub use run::{Isolation, Request, RunError, run};
+pub use run::{Isolation, Request, RunError, read_sums, run, workers};
 pub use schedule::Observer;

@@ -1,6 +1,7 @@
 //! One run, from a plan to files.
 
 use crate::cache::Cache;
+use crate::forecast::Sums;
 use crate::key::{Parts, difference};
 use crate::outputs::OutputDir;
 use crate::record::{FileRecord, PluginRecord, RunRecord, StageRecord, StageState, peak_bytes};
@@ -88,38 +89,13 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
     let begin = Instant::now();
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let unwritable = |source| RunError::Output { path: out.to_owned(), source };
-    let hash = |name: String, path: &str| {
-        FileRecord::of(name.clone(), path).map_err(|source| RunError::Input { path: path.into(), what: name, source })
-    };
-    let pipeline_file = hash("pipeline".into(), &request.pipeline_file.to_string_lossy())?;
-    let (mut inputs, mut file_sums) = (Vec::new(), Vec::new());
-    for stage in &plan.stages {
-        let mut sums = Vec::new();
-        for (param, path) in &stage.input_files {
-            let record = hash(format!("{}.{param}", stage.name), path)?;
-            sums.push((param.clone(), record.sha256.clone()));
-            inputs.push(record);
-        }
-        file_sums.push(sums);
-    }
-    let mut used = BTreeMap::new();
-    for stage in &plan.stages {
-        used.insert(stage.plugin, plugin_record(&plugins[stage.plugin])?);
-    }
-    let plugin_sums = used.iter().map(|(&index, record)| (index, record.sha256.clone())).collect();
+    let pipeline_file = FileRecord::of("pipeline".into(), &request.pipeline_file.to_string_lossy())
+        .map_err(|source| RunError::Input { path: request.pipeline_file.display().to_string(), what: "pipeline".into(), source })?;
+    let (sums, inputs, used) = read_sums(plan, plugins)?;
     let before = RunRecord::read(out);
     let dir = OutputDir::open(out).map_err(unwritable)?;
 
-    let worker: Vec<bool> = plan
-        .stages
-        .iter()
-        .map(|stage| match (stage.isolate, request.isolation) {
-            (_, Isolation::InProcess) => false,
-            (_, Isolation::Worker) => true,
-            (Some(isolate), Isolation::Auto) => isolate,
-            (None, Isolation::Auto) => !plugins[stage.plugin].shipped,
-        })
-        .collect();
+    let worker = workers(plan, plugins, request.isolation);
     let work = Work {
         plan,
         plugins,
@@ -128,8 +104,7 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
         cancel,
         observer,
         cache: request.cache,
-        plugin_sums: &plugin_sums,
-        file_sums: &file_sums,
+        sums: &sums,
     };
     let Finished { ended, outputs: values } = run_stages(&work);
     let failures = failures(plan, &ended);
@@ -147,7 +122,7 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
         peak_bytes: 0,
         status: if interrupted { "interrupted" } else { "failed" }.into(),
         inputs,
-        plugins: used.into_values().collect(),
+        plugins: used,
         stages: stage_records(&work, &ended, before.as_ref()),
         outputs: Vec::new(),
     };
@@ -171,6 +146,40 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
         return Err(RunError::Interrupted);
     }
     if failures.is_empty() { Ok(record) } else { Err(RunError::Failed(failures)) }
+}
+
+/// Which stages run in a worker process.
+#[must_use]
+pub fn workers(plan: &Plan, plugins: &[PluginFile], isolation: Isolation) -> Vec<bool> {
+    let of = |stage: &ichor_spec::PlannedStage| match (stage.isolate, isolation) {
+        (_, Isolation::InProcess) => false,
+        (_, Isolation::Worker) => true,
+        (Some(isolate), Isolation::Auto) => isolate,
+        (None, Isolation::Auto) => !plugins[stage.plugin].shipped,
+    };
+    plan.stages.iter().map(of).collect()
+}
+
+/// Hashes what a run reads: the files that stages name, and their plugins.
+///
+/// # Errors
+/// [`RunError::Input`]: a file is not there.
+pub fn read_sums(plan: &Plan, plugins: &[PluginFile]) -> Result<(Sums, Vec<FileRecord>, Vec<PluginRecord>), RunError> {
+    let (mut sums, mut inputs, mut used) = (Sums::default(), Vec::new(), BTreeMap::new());
+    for stage in &plan.stages {
+        let mut files = Vec::new();
+        for (param, path) in &stage.input_files {
+            let what = format!("{}.{param}", stage.name);
+            let record = FileRecord::of(what.clone(), path)
+                .map_err(|source| RunError::Input { path: path.into(), what, source })?;
+            files.push((param.clone(), record.sha256.clone()));
+            inputs.push(record);
+        }
+        sums.files.push(files);
+        used.insert(stage.plugin, plugin_record(&plugins[stage.plugin])?);
+    }
+    sums.plugins = used.iter().map(|(&index, record)| (index, record.sha256.clone())).collect();
+    Ok((sums, inputs, used.into_values().collect()))
 }
 
 /// `<output name>.<extension>`, where the extension is what the value's metadata says.

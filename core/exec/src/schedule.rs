@@ -2,11 +2,11 @@
 
 use crate::cache::{Cache, Entry, Read_};
 use crate::content::content_id;
-use crate::key::{Parts, key, parts};
+use crate::forecast::Sums;
+use crate::key::{Parts, key};
 use ichor_host::{Host, Job, Limits, PluginFile, Sink, StageError, Value};
 use ichor_spec::{PlannedStage, Plan};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Instant;
@@ -42,10 +42,8 @@ pub(crate) struct Work<'a> {
     pub cancel: &'a AtomicBool,
     pub observer: &'a dyn Observer,
     pub cache: Option<&'a Cache>,
-    /// For each plugin that is used, the SHA-256 of its file.
-    pub plugin_sums: &'a BTreeMap<usize, String>,
-    /// For each stage, the SHA-256 of the files that its parameters name.
-    pub file_sums: &'a [Vec<(String, String)>],
+    /// What is read: plugins and files.
+    pub sums: &'a Sums,
 }
 
 /// What the stages came to.
@@ -56,7 +54,7 @@ pub(crate) struct Finished {
 }
 
 /// A stage's own seed: from the pipeline's seed and the stage's name, so that adding a stage changes no other.
-fn seed_of(plan: &Plan, stage: &PlannedStage) -> u64 {
+pub(crate) fn seed_of(plan: &Plan, stage: &PlannedStage) -> u64 {
     let mut hash = Sha256::new();
     hash.update(plan.seed.to_le_bytes());
     hash.update(stage.name.as_bytes());
@@ -282,12 +280,9 @@ fn attempt(work: &Work) -> Option<Finished> {
 const DAMAGED: &str = "a value in the cache is damaged or gone; what made it runs again";
 
 fn parts_of(work: &Work, index: usize, inputs: &[Vec<Slot>]) -> Parts {
-    let stage = &work.plan.stages[index];
     let ids: Vec<Vec<String>> =
         inputs.iter().map(|port| port.iter().map(|slot| slot.id().to_owned()).collect()).collect();
-    let sum = work.plugin_sums.get(&stage.plugin).map_or("", String::as_str);
-    let plugin = (&work.plugins[stage.plugin], sum);
-    parts(stage, plugin, seed_of(work.plan, stage), &work.file_sums[index], &ids)
+    work.sums.parts(work.plan, work.plugins, index, &ids)
 }
 
 /// Runs a stage, tells the scheduler, and then puts what it made into the cache.

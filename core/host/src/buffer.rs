@@ -4,14 +4,17 @@ use crate::pool::Home;
 use crate::shared::Mapping;
 use std::sync::Weak;
 
-/// Bytes behind the voxels that a stage must leave alone; checked when it has run.
-const CANARY: [u8; 32] = [0xC5; 32];
+/// What the bytes behind the voxels are, which a stage must leave alone; checked when it has run.
+const CANARY: u8 = 0xC5;
+/// So many of them, if the last page has as many.
+const WATCHED: usize = 32;
 
 /// Memory of one value. When the last reader is gone it returns to its pool.
 #[derive(Debug)]
 pub(crate) struct Buffer {
     mapping: Option<Mapping>,
     len: usize,
+    watched: usize,
     home: Weak<Home>,
 }
 
@@ -19,7 +22,13 @@ impl Buffer {
     /// `len` bytes of `mapping`, to be given back to `home`.
     pub(crate) fn new(mapping: Mapping, len: usize, home: Weak<Home>) -> Self {
         debug_assert!(len <= mapping.capacity());
-        Self { mapping: Some(mapping), len, home }
+        Self { mapping: Some(mapping), len, watched: WATCHED, home }
+    }
+
+    /// Watches at least `bytes` bytes behind the end, if they are mapped.
+    pub(crate) fn watched(mut self, bytes: usize) -> Self {
+        self.watched = self.watched.max(bytes);
+        self
     }
 
     pub(crate) fn mapping(&self) -> &Mapping {
@@ -39,7 +48,7 @@ impl Buffer {
     }
 
     fn behind(&self) -> *mut [u8] {
-        let n = (self.mapping().capacity() - self.len).min(CANARY.len());
+        let n = (self.mapping().capacity() - self.len).min(self.watched);
         // SAFETY: inside the mapping.
         std::ptr::slice_from_raw_parts_mut(unsafe { self.start().add(self.len) }, n)
     }
@@ -48,14 +57,14 @@ impl Buffer {
     pub(crate) fn arm(&self) {
         let behind = self.behind();
         // SAFETY: inside the mapping, not yet known to any stage.
-        unsafe { std::ptr::copy_nonoverlapping(CANARY.as_ptr(), behind.cast(), behind.len()) };
+        unsafe { behind.cast::<u8>().write_bytes(CANARY, behind.len()) };
     }
 
     /// Whether a stage wrote behind the end.
     pub(crate) fn overrun(&self) -> bool {
         // SAFETY: inside the mapping; the stage has ended.
         let behind = unsafe { &*self.behind() };
-        behind != &CANARY[..behind.len()]
+        behind.iter().any(|&b| b != CANARY)
     }
 }
 

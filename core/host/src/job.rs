@@ -25,6 +25,10 @@ pub trait Sink: Sync {
     fn progress(&self, fraction: f64, what: &str);
     /// It has something to say; `level` is the contract's, 1 (error) to 5 (trace).
     fn log(&self, level: i32, message: &str);
+    /// Its process printed a line, which no stage should.
+    fn printed(&self, line: &str) {
+        self.log(ICHOR_LOG_DEBUG, &format!("printed: {line}"));
+    }
 }
 
 /// A stage to run.
@@ -53,6 +57,21 @@ pub struct Outcome {
     pub outputs: Vec<Arc<Value>>,
     /// Most memory that its worker process used of its own, in bytes; 0 in process.
     pub peak_bytes: u64,
+    /// What the host refused it while it ran, if it went on all the same.
+    pub refusal: Option<String>,
+}
+
+/// A promise of the manifest or the contract that a stage broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Breach {
+    /// An output was not made.
+    Missing,
+    /// It wrote behind the end of an output.
+    Overrun,
+    /// An output has values that its kind does not have.
+    Content,
+    /// The host refused what it asked for.
+    Refused,
 }
 
 /// Why a stage made nothing.
@@ -61,11 +80,17 @@ pub struct Outcome {
 pub struct StageError {
     pub(crate) status: ichor_status,
     pub(crate) message: String,
+    pub(crate) breach: Option<Breach>,
 }
 
 impl StageError {
     pub(crate) fn new(status: ichor_status, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), breach: None }
+    }
+
+    /// A stage that ended well and did not keep its promises.
+    pub(crate) fn breach(breach: Breach, why: &str) -> Self {
+        Self { breach: Some(breach), ..Self::new(ICHOR_INTERNAL, format!("a bug in the plugin: {why}")) }
     }
 
     /// Not enough memory for what it needs.
@@ -104,7 +129,7 @@ impl StageError {
         } else {
             message
         };
-        Err(Self { status, message })
+        Err(Self::new(status, message))
     }
 }
 
@@ -195,10 +220,11 @@ impl Host {
         };
         match result.and_then(|()| outputs.finish(&self.loops(job))) {
             Ok(made) => {
-                if let Some(refusal) = outputs.refusal() {
-                    job.sink.log(ICHOR_LOG_WARN, &format!("the host refused something and it went on: {refusal}"));
+                let refusal = outputs.refusal();
+                if let Some(why) = &refusal {
+                    job.sink.log(ICHOR_LOG_WARN, &format!("the host refused something and it went on: {why}"));
                 }
-                Ok(Outcome { outputs: made, peak_bytes })
+                Ok(Outcome { outputs: made, peak_bytes, refusal })
             }
             Err(mut error) => {
                 if job.cancel.load(Ordering::Relaxed) && error.status != ICHOR_CRASHED {
@@ -207,6 +233,9 @@ impl Host {
                 // A plugin hears from the host a status alone; the reason is kept here.
                 if let Some(refusal) = outputs.refusal() {
                     error.message = format!("{}: {refusal}", error.message);
+                    if matches!(error.breach, None | Some(Breach::Missing)) {
+                        error.breach = Some(Breach::Refused);
+                    }
                 }
                 Err(error)
             }
@@ -233,7 +262,7 @@ impl Host {
         Loops { threads: &self.threads, most: self.options.threads.clamp(1, 4096) as u32 }
     }
 
-    fn load(&self, plugin: &PluginFile) -> Result<&'static Loaded, StageError> {
+    pub(crate) fn load(&self, plugin: &PluginFile) -> Result<&'static Loaded, StageError> {
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = loaded.get(&plugin.path) {
             return Ok(known);

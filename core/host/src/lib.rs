@@ -7,7 +7,9 @@
 mod budget;
 mod buffer;
 mod call;
+pub mod conformance;
 mod discover;
+mod forecast;
 mod job;
 mod library;
 mod limits;
@@ -23,6 +25,7 @@ mod worker_main;
 
 pub use budget::{Budget, Token};
 pub use discover::{PluginDir, PluginFile, find_plugins, read_plugin};
+pub use forecast::{Forecast, Question};
 pub use job::{Host, HostOptions, Job, Outcome, Sink, StageError};
 pub use limits::Limits;
 pub use pool::BufferPool;

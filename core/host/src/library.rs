@@ -12,6 +12,7 @@ use std::sync::{Mutex, PoisonError};
 /// somebody still holds, cannot be unloaded safely.
 pub(crate) struct Loaded {
     pub(crate) create: ichor_create_fn,
+    pub(crate) plan: Option<ichor_plan_fn>,
     pub(crate) run: ichor_run_fn,
     pub(crate) destroy: ichor_destroy_fn,
 }
@@ -107,6 +108,6 @@ impl Loaded {
             // SAFETY: called once per process before anything else, with a host that outlives the plugin.
             StageError::catch(|err| unsafe { load(&raw const HOST.0, err) })?;
         }
-        Ok(Box::leak(Box::new(Self { create, run, destroy })))
+        Ok(Box::leak(Box::new(Self { create, plan: plugin.plan, run, destroy })))
     }
 }

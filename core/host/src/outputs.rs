@@ -1,6 +1,6 @@
 //! What a stage makes, held against what its manifest promises.
 
-use crate::job::{Job, Loops, StageError};
+use crate::job::{Breach, Job, Loops, StageError};
 use crate::pool::BufferPool;
 use crate::value::{DType, Shape, Value, kind_from_code};
 use ichor_abi::*;
@@ -197,17 +197,19 @@ impl<'a> Outputs<'a> {
 
     /// The outputs, all made and each keeping its kind's promise.
     pub(crate) fn finish(&self, loops: &Loops) -> Result<Vec<Arc<Value>>, StageError> {
-        let bug = |why: String| StageError::new(ICHOR_INTERNAL, format!("a bug in the plugin: {why}"));
         let made = std::mem::take(&mut self.lock().made);
         let mut outputs = Vec::with_capacity(made.len());
         for (decl, made) in self.job.stage.outputs.iter().zip(made) {
             let name = &decl.name;
-            let made = made.ok_or_else(|| bug(format!("it ended well without making its output `{name}`")))?;
+            let missing = || format!("it ended well without making its output `{name}`");
+            let made = made.ok_or_else(|| StageError::breach(Breach::Missing, &missing()))?;
             if let (Some(buffer), Some(shape), false) = (made.value.buffer(), made.value.shape(), made.forwarded) {
                 if buffer.overrun() {
-                    return Err(bug(format!("it wrote behind the end of its output `{name}`")));
+                    let why = format!("it wrote behind the end of its output `{name}`");
+                    return Err(StageError::breach(Breach::Overrun, &why));
                 }
-                check_content(shape, buffer.bytes(), loops).map_err(|why| bug(format!("output `{name}` {why}")))?;
+                check_content(shape, buffer.bytes(), loops)
+                    .map_err(|why| StageError::breach(Breach::Content, &format!("output `{name}` {why}")))?;
                 // From here on it is an input of others, which must not write to it.
                 buffer.mapping().protect(false).map_err(|e| StageError::new(ICHOR_OUT_OF_MEMORY, e.to_string()))?;
             }
@@ -235,7 +237,7 @@ fn where_they_differ(a: &Grid, b: &Grid) -> String {
     format!(" (their first voxels lie {:.3} mm apart, their last {:.3} mm)", distance([0.0; 3]), distance(end))
 }
 
-fn check_shape(shape: &Shape) -> Result<(), String> {
+pub(crate) fn check_shape(shape: &Shape) -> Result<(), String> {
     let allowed: &[DType] = match shape.kind {
         Kind::Volume => &[DType::I16, DType::U16, DType::F32],
         Kind::Mask => &[DType::U8],

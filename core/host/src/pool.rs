@@ -18,8 +18,18 @@ pub(crate) struct Home {
     state: Mutex<State>,
 }
 
+/// How memory is handed out by a host that looks for mistakes of stages.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Poison {
+    /// Every byte has this value at first.
+    pub(crate) byte: u8,
+    /// So many bytes behind the end are watched for writes.
+    pub(crate) room: usize,
+}
+
 #[derive(Debug, Default)]
 struct State {
+    poison: Option<Poison>,
     free: Vec<Mapping>,
     in_use: usize,
     peak: usize,
@@ -34,7 +44,7 @@ impl Home {
         let usable = mapping.protect(true).is_ok();
         self.with(|state| {
             state.in_use = state.in_use.saturating_sub(len);
-            if usable {
+            if usable && state.poison.is_none() {
                 state.free.push(mapping);
             }
         });
@@ -44,6 +54,9 @@ impl Home {
 impl BufferPool {
     /// `bytes` bytes, their content unspecified; `None` when there is no memory for them.
     pub(crate) fn take(&self, bytes: usize) -> Option<Buffer> {
+        if let Some(poison) = self.home.with(|state| state.poison) {
+            return self.take_poisoned(bytes, poison);
+        }
         let recycled = self.home.with(|state| {
             // The smallest that fits, unless it would waste more than half.
             let fits = |m: &Mapping| m.capacity() >= bytes && m.capacity() / 2 <= bytes.max(crate::shared::PAGE);
@@ -71,6 +84,21 @@ impl BufferPool {
         let buffer = Buffer::new(mapping, bytes, Arc::downgrade(&self.home));
         buffer.arm();
         Some(buffer)
+    }
+
+    fn take_poisoned(&self, bytes: usize, poison: Poison) -> Option<Buffer> {
+        let mapping = Mapping::new(bytes.checked_add(poison.room)?).ok()?;
+        // SAFETY: fresh memory of at least that size that nobody else knows.
+        unsafe { mapping.start().write_bytes(poison.byte, bytes) };
+        self.home.with(|state| state.in_use += bytes);
+        let buffer = Buffer::new(mapping, bytes, Arc::downgrade(&self.home)).watched(poison.room);
+        buffer.arm();
+        Some(buffer)
+    }
+
+    /// From now on no memory is used again, and all of it is filled like this.
+    pub(crate) fn poison(&self, poison: Poison) {
+        self.home.with(|state| state.poison = Some(poison));
     }
 
     /// Gives unused memory back to the system. Done after every case, so that no patient's voxels stay.

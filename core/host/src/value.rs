@@ -27,6 +27,18 @@ pub enum DType {
 }
 
 impl DType {
+    /// The name in manifests.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::U8 => "u8",
+            Self::I16 => "i16",
+            Self::U16 => "u16",
+            Self::U32 => "u32",
+            Self::F32 => "f32",
+        }
+    }
+
     pub(crate) fn code(self) -> (u8, u8) {
         match self {
             Self::U8 => (ICHOR_UINT, 8),
@@ -115,6 +127,8 @@ impl Shape {
 enum Content {
     Voxels { shape: Shape, buffer: Arc<Buffer> },
     Bytes(Arc<[u8]>),
+    /// In a plan: known but for its bytes.
+    Planned(Option<Shape>),
 }
 
 /// A value: voxels with their grid, a table, a document or bytes. Cheap to clone; immutable once made.
@@ -173,7 +187,10 @@ impl Value {
     /// Everything but its bytes.
     #[must_use]
     pub fn described(&self) -> Described {
-        let len = self.bytes().len();
+        let len = match &self.content {
+            Content::Planned(shape) => shape.as_ref().and_then(Shape::bytes).unwrap_or(0),
+            _ => self.bytes().len(),
+        };
         Described { kind: self.kind, shape: self.shape().cloned(), len, meta: self.meta.clone() }
     }
 
@@ -205,13 +222,19 @@ impl Value {
         match &self.content {
             Content::Voxels { shape, .. } => Some(shape),
             Content::Bytes(_) => None,
+            Content::Planned(shape) => shape.as_ref(),
         }
+    }
+
+    /// A value as a plan knows it.
+    pub(crate) fn planned(described: Described) -> Self {
+        Self { kind: described.kind, content: Content::Planned(described.shape), meta: described.meta }
     }
 
     pub(crate) fn buffer(&self) -> Option<&Arc<Buffer>> {
         match &self.content {
             Content::Voxels { buffer, .. } => Some(buffer),
-            Content::Bytes(_) => None,
+            Content::Bytes(_) | Content::Planned(_) => None,
         }
     }
 
@@ -221,6 +244,7 @@ impl Value {
         match &self.content {
             Content::Voxels { buffer, .. } => buffer.bytes(),
             Content::Bytes(bytes) => bytes,
+            Content::Planned(_) => &[],
         }
     }
 
@@ -245,6 +269,45 @@ pub struct Described {
 }
 
 impl Described {
+    /// Voxels of a shape, their bytes unknown.
+    pub(crate) fn of_shape(shape: Shape) -> Self {
+        let len = shape.bytes().unwrap_or(0);
+        Self { kind: shape.kind, shape: Some(shape), len, meta: Map::new() }
+    }
+
+    /// A table, document or blob of unknown content.
+    pub(crate) fn of_bytes(kind: Kind) -> Self {
+        Self { kind, shape: None, len: 0, meta: Map::new() }
+    }
+
+    pub(crate) fn shape(&self) -> Option<&Shape> {
+        self.shape.as_ref()
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Unit of voxel values.
+    #[must_use]
+    pub fn unit(&self) -> Unit {
+        self.shape.as_ref().map_or(Unit::None, |s| s.unit)
+    }
+
+    /// Type of a voxel; `None` for tables, documents and blobs.
+    #[must_use]
+    pub fn dtype(&self) -> Option<DType> {
+        self.shape.as_ref().map(|s| s.dtype)
+    }
+
+    /// Where the voxels are; `None` for what has none.
+    #[must_use]
+    pub fn grid(&self) -> Option<Grid> {
+        self.shape.as_ref().and_then(Shape::grid)
+    }
+
     /// Number of bytes that belong to it.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -342,6 +405,7 @@ impl View {
                 bytes = b.as_ptr().cast::<c_void>();
                 bytes_len = b.len() as u64;
             }
+            Content::Planned(shape) => dtype = shape.as_ref().map_or(dtype, |s| s.dtype.code()),
         }
         let raw = ichor_value {
             size: size_of::<ichor_value>() as u32,
@@ -355,7 +419,7 @@ impl View {
                 ndim: dims.len() as i32,
                 dtype_code: dtype.0,
                 dtype_bits: dtype.1,
-                dtype_lanes: u16::from(!data.is_null()),
+                dtype_lanes: u16::from(dtype.1 != 0),
                 shape: if dims.is_empty() { std::ptr::null_mut() } else { dims.as_mut_ptr() },
                 strides: std::ptr::null_mut(),
                 byte_offset: 0,

@@ -1,5 +1,6 @@
 //! What a host and its worker process say to each other: frames of JSON over a socket, memory as descriptors.
 
+use crate::forecast::Forecast;
 use crate::value::{Described, Shape, Value};
 use crate::{buffer::Buffer, shared::Mapping};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -23,9 +24,9 @@ const MAX_FRAME: u32 = 64 << 20;
 /// From the host.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum ToWorker {
-    /// First: what to run. Descriptors: the plugin, the budget, the worker's own page.
-    Start { stage: String, params: String, seed: u64, max_threads: u32, manifest: String, bytes_limit: Option<u64>, ports: usize },
-    /// An input; its memory is the descriptor.
+    /// First: what to run, or, with a number of outputs, to forecast. Descriptors: the plugin, the budget, the worker's own page.
+    Start { stage: String, params: String, seed: u64, max_threads: u32, manifest: String, bytes_limit: Option<u64>, ports: usize, forecast: Option<usize> },
+    /// An input; its memory is the descriptor. In a forecast there is none.
     Input { port: usize, value: Described },
     /// The inputs are complete.
     Go,
@@ -45,6 +46,8 @@ pub(crate) enum ToHost {
     SetMeta { port: u32, json: String },
     Progress { fraction: f64, what: String },
     Log { level: i32, message: String },
+    /// The answer to a forecast.
+    Forecast(Forecast),
     /// Last: how it ended.
     Done { status: i32, message: String },
 }
@@ -84,6 +87,11 @@ impl AsFd for Wire {
 impl Wire {
     pub(crate) fn new(socket: UnixStream) -> Self {
         Self(socket)
+    }
+
+    /// How long to wait for an answer.
+    pub(crate) fn set_timeout(&self, time: std::time::Duration) -> io::Result<()> {
+        self.0.set_read_timeout(Some(time))
     }
 
     pub(crate) fn send(&self, message: &impl Serialize, fds: &[BorrowedFd]) -> io::Result<()> {

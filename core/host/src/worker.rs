@@ -5,9 +5,11 @@
 
 use crate::budget::Counters;
 use crate::discover::PluginFile;
+use crate::forecast::{Forecast, Question};
 use crate::job::{Host, Job, StageError};
 use crate::outputs::Outputs;
 use crate::shared::{Mapping, PAGE};
+use crate::value::Value;
 use crate::wire::{ToHost, ToWorker, Wire, memory_of};
 use ichor_abi::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,6 +20,7 @@ use std::io::{self, PipeReader, Read};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -48,12 +51,14 @@ impl SharedPage {
     }
 }
 
+/// How long a stage may think about its plan.
+const PLANNING: Duration = Duration::from_secs(30);
 /// How often limits and cancellation are looked at.
 const TICK: Duration = Duration::from_millis(20);
 /// How long a worker may live on after it has closed its end.
 const LAST_BREATH: Duration = Duration::from_millis(300);
 /// The variable that marks a worker and its descendants.
-const MARK: &str = "ICHOR_WORKER";
+pub(crate) const MARK: &str = "ICHOR_WORKER";
 /// Numbers the workers of this host.
 static STARTED: AtomicU32 = AtomicU32::new(0);
 /// Lines of a worker's output that are kept for the error message.
@@ -76,6 +81,47 @@ pub(crate) fn run(host: &Host, plugin: &PluginFile, job: &Job, outputs: &Outputs
     let _ = worker.tell(plugin, job, host);
     let ended = worker.serve(job, outputs, host, begun);
     worker.finish(ended, job, host.budget.shared().get())
+}
+
+/// Asks a stage for its forecast, in a process of its own.
+pub(crate) fn ask(
+    host: &Host,
+    plugin: &PluginFile,
+    question: &Question,
+    inputs: &[Vec<Arc<Value>>],
+) -> Result<Forecast, StageError> {
+    let lost = |e: io::Error| StageError::new(ICHOR_CRASHED, format!("its worker process was lost while it planned: {e}"));
+    let mut worker = Worker::start(host).map_err(lost)?;
+    let converse = || -> io::Result<Result<Forecast, StageError>> {
+        let start = ToWorker::Start {
+            stage: question.stage.id.clone(),
+            params: question.params.to_string(),
+            seed: question.seed,
+            max_threads: 1,
+            manifest: String::from_utf8_lossy(&plugin.manifest_text).into_owned(),
+            bytes_limit: None,
+            ports: inputs.len(),
+            forecast: Some(question.stage.outputs.len()),
+        };
+        worker.wire.send(&start, &[plugin.file.as_fd(), host.budget.shared().fd(), worker.page.0.fd()])?;
+        for (port, values) in inputs.iter().enumerate() {
+            for value in values {
+                worker.wire.send(&ToWorker::Input { port, value: value.described() }, &[])?;
+            }
+        }
+        worker.wire.send(&ToWorker::Go, &[])?;
+        // A plan is a matter of milliseconds; one that hangs is a defect.
+        worker.wire.set_timeout(PLANNING)?;
+        match worker.wire.receive::<ToHost>()?.0 {
+            ToHost::Forecast(forecast) => Ok(Ok(forecast)),
+            ToHost::Done { status, message } => Ok(Err(StageError::new(status, message))),
+            _ => Err(io::ErrorKind::InvalidData.into()),
+        }
+    };
+    let answer = converse();
+    worker.kill_group();
+    let _ = worker.child.wait();
+    answer.map_err(lost)?
 }
 
 /// How the conversation ended.
@@ -126,6 +172,7 @@ impl Worker {
             manifest: String::from_utf8_lossy(&plugin.manifest_text).into_owned(),
             bytes_limit: job.limits.bytes,
             ports: job.inputs.len(),
+            forecast: None,
         };
         let page = self.page.0.fd();
         self.wire.send(&start, &[plugin.file.as_fd(), host.budget.shared().fd(), page])?;
@@ -213,6 +260,7 @@ impl Worker {
                 return Ok(None);
             }
             ToHost::Done { status, message } => return Ok(Some(Ended::Done(status, message))),
+            ToHost::Forecast(_) => return Err(io::ErrorKind::InvalidData.into()),
             ToHost::Forward { out, input } => outputs.forward(out, input),
             ToHost::Emit { port, kind, len } => {
                 let fd = fds.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
@@ -291,7 +339,7 @@ impl Worker {
 
 /// Kills what a worker left behind in process groups of its own. A few milliseconds; done after crashes and
 /// for stages that start processes.
-fn kill_marked(mark: &str) {
+pub(crate) fn kill_marked(mark: &str) {
     let wanted = format!("{MARK}={mark}");
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()).and_then(Pid::from_raw) else { continue };
@@ -309,7 +357,7 @@ fn memory(pid: u32, key: &str) -> u64 {
     line.and_then(|l| l.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) * 1024
 }
 
-fn how_it_died(status: io::Result<ExitStatus>) -> String {
+pub(crate) fn how_it_died(status: io::Result<ExitStatus>) -> String {
     let Ok(status) = status else { return "its process is gone and nobody knows how".into() };
     if let Some(signal) = status.signal() {
         let name = match signal {
@@ -369,7 +417,7 @@ impl Output {
         if line.is_empty() {
             return;
         }
-        job.sink.log(ICHOR_LOG_DEBUG, &format!("printed: {line}"));
+        job.sink.printed(&line);
         if self.tail.len() == TAIL {
             self.tail.pop_front();
         }

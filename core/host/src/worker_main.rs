@@ -65,7 +65,7 @@ fn lost(error: io::Error) -> StageError {
 
 fn run(wire: &Wire) -> Result<(), StageError> {
     let (start, fds) = wire.receive::<ToWorker>().map_err(lost)?;
-    let ToWorker::Start { stage, params, seed, max_threads, manifest, bytes_limit, ports } = start else {
+    let ToWorker::Start { stage, params, seed, max_threads, manifest, bytes_limit, ports, forecast } = start else {
         return Err(lost(io::ErrorKind::InvalidData.into()));
     };
     let [plugin, budget, page]: [OwnedFd; 3] = fds.try_into().map_err(|_| lost(io::ErrorKind::InvalidData.into()))?;
@@ -76,6 +76,9 @@ fn run(wire: &Wire) -> Result<(), StageError> {
             (ToWorker::Go, _) => break,
             (ToWorker::Input { port, value }, Some(fd)) if port < ports => {
                 inputs[port].push(Arc::new(received(value, fd).map_err(lost)?));
+            }
+            (ToWorker::Input { port, value }, None) if port < ports && forecast.is_some() => {
+                inputs[port].push(Arc::new(Value::planned(value)));
             }
             _ => return Err(lost(io::ErrorKind::InvalidData.into())),
         }
@@ -99,6 +102,11 @@ fn run(wire: &Wire) -> Result<(), StageError> {
         max_threads,
     };
     let loaded = Loaded::open(&File::from(plugin), manifest.as_bytes())?;
+    if let Some(outputs) = forecast {
+        let forecast = crate::forecast::ask(loaded, &stage, &params, seed, &inputs, outputs)?;
+        there.say(&ToHost::Forecast(forecast));
+        return Ok(());
+    }
     for (level, message) in take_messages() {
         there.log(level, &message);
     }

@@ -156,6 +156,30 @@ pub unsafe extern "C" fn run(
     status
 }
 
+/// `ichor_plugin.plan` of every Rust plugin.
+///
+/// # Safety
+/// Called by a host as `ichor.h` says.
+pub unsafe extern "C" fn plan(
+    stage: *mut ichor_stage,
+    run: *const ichor_run,
+    out: *mut ichor_plan,
+    err: *mut ichor_error,
+) -> ichor_status {
+    // SAFETY: `stage` came from create() and is not destroyed yet.
+    let instance = unsafe { &*stage.cast::<Instance>() };
+    guard(err, || {
+        // SAFETY: `run` lives until this function returns.
+        let need = instance.stage.plan(&unsafe { Context::new(run) })?;
+        // SAFETY: `out` is writable, and these fields are in every version of it.
+        unsafe {
+            (*out).scratch_bytes = need.scratch_bytes;
+            (*out).device_bytes = need.device_bytes;
+        }
+        Ok(())
+    })
+}
+
 /// `ichor_plugin.destroy` of every Rust plugin.
 ///
 /// # Safety
@@ -212,7 +236,7 @@ macro_rules! plugin {
                 manifest: ichor_str { ptr: (&raw const MANIFEST).cast(), len: TEXT.len() },
                 load: Some($crate::export::load),
                 create: Some(create),
-                plan: None,
+                plan: Some($crate::export::plan),
                 run: Some($crate::export::run),
                 destroy: Some($crate::export::destroy),
                 extension: None,

@@ -61,12 +61,33 @@ pub trait Run: Send + Sync {
     /// # Errors
     /// An [`Error`] whose sentence tells the person at the terminal what is wrong and what to do.
     fn run(&self, run: &Context) -> Result<()>;
+
+    /// Tells, before any voxel is known, what a run would make and need: inputs have grids but no voxels, and
+    /// outputs that are made here (the same calls as in `run`) are declared and have no memory.
+    ///
+    /// Most stages need none: the host works it out from `grid`, `like` and `bytes_per_voxel`. Stages that
+    /// read files or make a grid of their own do, so that pipelines are checked before an hour is spent.
+    ///
+    /// # Errors
+    /// What would make the run fail for certain.
+    fn plan(&self, _run: &Context) -> Result<Need> {
+        Err(Error::unsupported("this stage leaves planning to its manifest"))
+    }
+}
+
+/// What a run needs besides its inputs and outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Need {
+    /// Most memory of its own at once, in bytes; 0 leaves it to the manifest's `bytes_per_voxel`.
+    pub scratch_bytes: u64,
+    /// Memory on a device, in bytes.
+    pub device_bytes: u64,
 }
 
 /// One `use` for a stage's file.
 pub mod prelude {
     pub use crate::{
-        Cell, Column, Context, DType, Error, Input, Kind, Param, Result, Run, Stage, Table, Unit, Voxel,
+        Cell, Column, Context, DType, Error, Input, Kind, Need, Param, Result, Run, Stage, Table, Unit, Voxel,
         Voxels,
     };
     pub use ichor_image::parallel::{for_each_chunk, map_ranges};

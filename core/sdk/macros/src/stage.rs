@@ -11,7 +11,7 @@ pub fn derive(item: &syn::DeriveInput) -> syn::Result<TokenStream> {
     let syn::Data::Struct(syn::DataStruct { fields, .. }) = &item.data else {
         return Err(syn::Error::new_spanned(ident, "a stage is a struct whose fields are its parameters"));
     };
-    let (id, version) = id_and_version(item)?;
+    let Named { id, version, bytes_per_voxel } = named(item)?;
     let (summary, doc) = summary_and_rest(&doc_of(&item.attrs));
     if summary.is_empty() {
         return Err(syn::Error::new_spanned(ident, "a stage needs a doc comment: it is shown to its users"));
@@ -72,7 +72,8 @@ pub fn derive(item: &syn::DeriveInput) -> syn::Result<TokenStream> {
         Value::from(inputs),
         Value::from(outputs)
     );
-    let after = format!("}},\"required\":{}}}}}", Value::from(required));
+    let memory = bytes_per_voxel.map(|b| format!(",\"bytes_per_voxel\":{b}")).unwrap_or_default();
+    let after = format!("}},\"required\":{}}}{memory}}}", Value::from(required));
     Ok(quote! {
         impl #ident { #constants }
         impl ::ichor_sdk::Declared for #ident {
@@ -110,22 +111,31 @@ fn constants(inputs: &[Value], outputs: &[Value]) -> TokenStream {
     out
 }
 
-fn id_and_version(item: &syn::DeriveInput) -> syn::Result<(String, String)> {
-    let (mut id, mut version) = (None, None);
+struct Named {
+    id: String,
+    version: String,
+    bytes_per_voxel: Option<Value>,
+}
+
+fn named(item: &syn::DeriveInput) -> syn::Result<Named> {
+    let (mut id, mut version, mut bytes_per_voxel) = (None, None, None);
     for attr in item.attrs.iter().filter(|a| a.path().is_ident("stage")) {
         attr.parse_nested_meta(|meta| {
-            let value = meta.value()?.parse::<syn::LitStr>()?.value();
+            let value = json_of(&meta.value()?.parse()?)?;
             match () {
-                () if meta.path.is_ident("id") => id = Some(value),
-                () if meta.path.is_ident("version") => version = Some(value),
-                () => return Err(meta.error("expected `id` or `version`")),
+                () if meta.path.is_ident("id") => id = value.as_str().map(ToOwned::to_owned),
+                () if meta.path.is_ident("version") => version = value.as_str().map(ToOwned::to_owned),
+                () if meta.path.is_ident("bytes_per_voxel") && value.is_number() => bytes_per_voxel = Some(value),
+                () => return Err(meta.error("expected `id`, `version` or `bytes_per_voxel`")),
             }
             Ok(())
         })?;
     }
-    id.zip(version).ok_or_else(|| {
-        syn::Error::new_spanned(&item.ident, "expected #[stage(id = \"my-stage\", version = \"1.0.0\")]")
-    })
+    let (Some(id), Some(version)) = (id, version) else {
+        let text = "expected #[stage(id = \"my-stage\", version = \"1.0.0\")]";
+        return Err(syn::Error::new_spanned(&item.ident, text));
+    };
+    Ok(Named { id, version, bytes_per_voxel })
 }
 
 const KINDS: [&str; 8] = ["volume", "mask", "labels", "probs", "tensor", "table", "doc", "blob"];

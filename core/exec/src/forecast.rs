@@ -1,0 +1,211 @@
+//! What a run will make and need, stage by stage, from headers and the pipeline alone.
+
+use crate::cache::Cache;
+use crate::key::key;
+use crate::schedule::seed_of;
+use ichor_host::{Described, Host, PluginFile, Question};
+use ichor_image::Grid;
+use ichor_spec::{Plan, PlannedStage};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What is known of a stage before it runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct StageForecast {
+    /// Its outputs as far as they are known.
+    #[serde(skip)]
+    pub outputs: Vec<Option<Described>>,
+    /// Its outputs in words.
+    pub makes: Vec<String>,
+    /// Bytes of its outputs that are known.
+    pub output_bytes: u64,
+    /// Memory of its own in bytes.
+    pub scratch_bytes: u64,
+    /// Memory on a device in bytes.
+    pub device_bytes: u64,
+    /// Whether the cache has what it makes; `None` when that cannot be said, because what comes before has to
+    /// run first.
+    pub reused: Option<bool>,
+    /// Why it cannot run; then what depends on it is not known.
+    pub error: Option<String>,
+}
+
+/// What is known of a run.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunForecast {
+    /// In the order of the plan.
+    pub stages: Vec<StageForecast>,
+    /// Most memory at once on the host in bytes, when stages run one after another.
+    pub peak_bytes: u64,
+    /// The stage during which that is.
+    pub peak_at: Option<usize>,
+}
+
+/// Memory of the program and its plugins themselves.
+const PROGRAM_BYTES: u64 = 24 << 20;
+
+/// Forecasts a plan: reads headers of files, runs no stage.
+///
+/// `sums` are the SHA-256 sums of plugins and of the files that stages read, for asking the cache; without them
+/// it is not asked.
+pub fn forecast(
+    plan: &Plan,
+    plugins: &[PluginFile],
+    host: &Host,
+    worker: &[bool],
+    cache: Option<(&Cache, &Sums)>,
+) -> RunForecast {
+    let mut stages: Vec<StageForecast> = Vec::with_capacity(plan.stages.len());
+    let mut ids: Vec<Option<Vec<String>>> = Vec::with_capacity(plan.stages.len());
+    for (index, stage) in plan.stages.iter().enumerate() {
+        let of = |s: &ichor_spec::Source| stages[s.stage].outputs.get(s.port).cloned().flatten();
+        let inputs: Vec<Vec<Option<Described>>> =
+            stage.inputs.iter().map(|port| port.iter().map(of).collect()).collect();
+        let lost = stage.inputs.iter().flatten().any(|s| stages[s.stage].error.is_some());
+        let reused = cache.and_then(|(cache, sums)| {
+            let known: Option<Vec<Vec<String>>> = stage
+                .inputs
+                .iter()
+                .map(|port| port.iter().map(|s| ids[s.stage].as_ref()?.get(s.port).cloned()).collect())
+                .collect();
+            let parts = sums.parts(plan, plugins, index, &known?);
+            Some(cache.stage(&key(&parts)))
+        });
+        let entry = reused.clone().flatten();
+        let mut one = if let Some(entry) = &entry {
+            StageForecast::of(entry.described.iter().cloned().map(Some).collect())
+        } else if lost {
+            StageForecast::of(vec![None; stage.stage.outputs.len()])
+        } else {
+            ask(plan, plugins, host, worker[index], stage, &inputs)
+        };
+        one.reused = reused.map(|entry| entry.is_some());
+        ids.push(entry.map(|e| e.outputs));
+        stages.push(one);
+    }
+    let (peak_bytes, peak_at) = peak(plan, &stages);
+    RunForecast { stages, peak_bytes: peak_bytes + PROGRAM_BYTES, peak_at }
+}
+
+impl StageForecast {
+    fn of(outputs: Vec<Option<Described>>) -> Self {
+        let makes = outputs.iter().map(|o| o.as_ref().map_or_else(|| "?".into(), describe)).collect();
+        let output_bytes = outputs.iter().flatten().map(|d| d.len() as u64).sum();
+        Self { outputs, makes, output_bytes, scratch_bytes: 0, device_bytes: 0, reused: None, error: None }
+    }
+}
+
+fn ask(
+    plan: &Plan,
+    plugins: &[PluginFile],
+    host: &Host,
+    worker: bool,
+    stage: &PlannedStage,
+    inputs: &[Vec<Option<Described>>],
+) -> StageForecast {
+    let unknown = || StageForecast::of(vec![None; stage.stage.outputs.len()]);
+    if let Some(error) = misfit(stage, inputs) {
+        return StageForecast { error: Some(error), ..unknown() };
+    }
+    let question = Question { stage: &stage.stage, params: &stage.params, seed: seed_of(plan, stage), inputs };
+    match host.forecast(&plugins[stage.plugin], &question, worker) {
+        Ok(forecast) => StageForecast {
+            scratch_bytes: forecast.scratch_bytes,
+            device_bytes: forecast.device_bytes,
+            ..StageForecast::of(forecast.outputs)
+        },
+        Err(error) => StageForecast { error: Some(error.to_string()), ..unknown() },
+    }
+}
+
+/// Inputs that must share a grid and do not, or that break the rules of their port.
+fn misfit(stage: &PlannedStage, inputs: &[Vec<Option<Described>>]) -> Option<String> {
+    for (port, known) in stage.stage.inputs.iter().zip(inputs) {
+        let grids = || known.iter().flatten().filter_map(Described::grid);
+        if let Some(other) = &port.grid
+            && let Some(place) = stage.stage.inputs.iter().position(|p| p.name == *other)
+            && let Some(wanted) = inputs[place].first().and_then(|d| d.as_ref()?.grid())
+            && let Some(grid) = grids().find(|g| !g.same_as(&wanted))
+        {
+            return Some(format!(
+                "input `{}` ({grid}) must have the grid of input `{other}` ({wanted}); put `use: resample` with \
+                 `reference` between",
+                port.name
+            ));
+        }
+        for one in known.iter().flatten() {
+            let (Some(grid), Some(dtype)) = (one.grid(), one.dtype()) else { continue };
+            let form = form(&grid, dtype.name());
+            if let Some(why) = port.voxels.objection(&form) {
+                return Some(format!("input `{}` {why}; put a stage between that converts, such as `resample`", port.name));
+            }
+        }
+    }
+    None
+}
+
+fn form<'a>(grid: &Grid, dtype: &'a str) -> ichor_spec::VoxelForm<'a> {
+    let m = grid.affine.0;
+    ichor_spec::VoxelForm {
+        dtype,
+        steps: [0, 1, 2].map(|axis| [0, 1, 2].map(|row| m[row][axis])),
+        orientation: grid.affine.orientation(),
+    }
+}
+
+fn describe(value: &Described) -> String {
+    match (value.grid(), value.dtype()) {
+        (Some(grid), Some(dtype)) => format!("{} {}, {grid}", value.kind(), dtype.name()),
+        _ => value.kind().to_string(),
+    }
+}
+
+/// Most memory at once when stages run one after another in the order of the plan, each value living until its
+/// last reader has run. Stages that are reused make nothing until somebody reads it.
+fn peak(plan: &Plan, stages: &[StageForecast]) -> (u64, Option<usize>) {
+    let mut last: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+    for (index, stage) in plan.stages.iter().enumerate().filter(|(n, _)| stages[*n].reused != Some(true)) {
+        for source in stage.inputs.iter().flatten() {
+            last.insert((source.stage, source.port), index);
+        }
+    }
+    for output in &plan.outputs {
+        last.insert((output.source.stage, output.source.port), plan.stages.len());
+    }
+    let size = |(stage, port): (usize, usize)| stages[stage].outputs[port].as_ref().map_or(0, |d| d.len() as u64);
+    let (mut live, mut most, mut at) = (BTreeMap::new(), 0, None);
+    for (index, stage) in plan.stages.iter().enumerate().filter(|(n, _)| stages[*n].reused != Some(true)) {
+        for source in stage.inputs.iter().flatten() {
+            let value = (source.stage, source.port);
+            live.insert(value, size(value));
+        }
+        for port in 0..stages[index].outputs.len() {
+            live.insert((index, port), size((index, port)));
+        }
+        let now = live.values().sum::<u64>() + stages[index].scratch_bytes;
+        if now > most {
+            (most, at) = (now, Some(index));
+        }
+        live.retain(|value, _| last.get(value).is_some_and(|&until| until > index));
+    }
+    (most, at)
+}
+
+/// SHA-256 sums of what a run reads.
+#[derive(Clone, Debug, Default)]
+pub struct Sums {
+    /// Of plugins, by their index.
+    pub plugins: BTreeMap<usize, String>,
+    /// Of files, for each stage: parameter and sum.
+    pub files: Vec<Vec<(String, String)>>,
+}
+
+impl Sums {
+    /// The parts of a stage's key, its inputs known by their content ids.
+    pub(crate) fn parts(&self, plan: &Plan, plugins: &[PluginFile], index: usize, inputs: &[Vec<String>]) -> crate::key::Parts {
+        let stage = &plan.stages[index];
+        let sum = self.plugins.get(&stage.plugin).map_or("", String::as_str);
+        let files = self.files.get(index).map_or(&[][..], Vec::as_slice);
+        crate::key::parts(stage, (&plugins[stage.plugin], sum), seed_of(plan, stage), files, inputs)
+    }
+}
