@@ -3,10 +3,11 @@
 use crate::Failure;
 use ichor_host::{PluginDir, PluginFile, find_plugins};
 use ichor_spec::{Catalogue, Diagnostics, MAX_DOCUMENT_BYTES, Options, Override, Plan};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Where plugins are looked for.
@@ -31,6 +32,18 @@ pub struct PipelineArgs {
     /// Change a parameter of a stage
     #[arg(long, value_name = "STAGE.PARAM=VALUE")]
     pub set: Vec<String>,
+    /// Lay an overlay (YAML) over the pipeline, such as the settings of a site; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub with: Vec<PathBuf>,
+    /// Only this stage and what it needs
+    #[arg(long, value_name = "STAGE")]
+    pub until: Option<String>,
+    /// Run this stage and what follows again; what it needs comes from the cache
+    #[arg(long, value_name = "STAGE")]
+    pub from: Option<String>,
+    /// Write an output of a stage, too, as STAGE-PORT; may be given more than once
+    #[arg(long, value_name = "STAGE.PORT")]
+    pub keep: Vec<String>,
     #[command(flatten)]
     pub plugins: PluginArgs,
 }
@@ -84,10 +97,6 @@ impl PipelineArgs {
 
     /// Reads and resolves the pipeline; prints nothing.
     pub fn resolve(&self, installed: &Installed, require_inputs: bool) -> Result<Plan, PipelineError> {
-        let name = self.pipeline.display().to_string();
-        let text = read(&self.pipeline).map_err(|e| Failure::usage(format!("cannot read {name}: {e}")))?;
-        let text = String::from_utf8(text)
-            .map_err(|_| Failure::usage(format!("{name} is not UTF-8 text, so it is no pipeline file")))?;
         let mut inputs = BTreeMap::new();
         for binding in &self.inputs {
             let (name, path) = split(binding, '=', "-i NAME=PATH")?;
@@ -101,17 +110,35 @@ impl PipelineArgs {
             let (stage, param) = split(&target, '.', "--set STAGE.PARAM=VALUE")?;
             overrides.push(Override { stage, param, value_text });
         }
-        let spec = ichor_spec::parse(&name, &text).map_err(|e| PipelineError::Spec(e, text.clone()))?;
-        let options = Options { inputs, overrides, require_inputs };
-        ichor_spec::resolve(&spec, &installed.catalogue, &options).map_err(|e| PipelineError::Spec(e, text))
+        let options = Options {
+            inputs,
+            overrides,
+            require_inputs,
+            until: self.until.clone(),
+            from: self.from.clone(),
+            keep: self.keep.clone(),
+        };
+        let texts = RefCell::new(BTreeMap::new());
+        let read = |name: &str| {
+            let text = read(Path::new(name))?;
+            texts.borrow_mut().insert(name.to_owned(), text.clone());
+            Ok(text)
+        };
+        let name = self.pipeline.display().to_string();
+        let overlays: Vec<String> = self.with.iter().map(|path| path.display().to_string()).collect();
+        ichor_spec::compose(&name, &overlays, &read)
+            .and_then(|spec| ichor_spec::resolve(&spec, &installed.catalogue, &options))
+            .map_err(|findings| PipelineError::Spec(findings, texts.take()))
     }
 }
 
-/// The file, or as much of it as shows that it is too large to be a pipeline.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// The text of a file, or as much of it as shows that it is too large to be a pipeline.
+fn read(path: &Path) -> Result<String, String> {
     let mut text = Vec::new();
-    File::open(path)?.take(MAX_DOCUMENT_BYTES as u64 + 1).read_to_end(&mut text)?;
-    Ok(text)
+    File::open(path)
+        .and_then(|file| file.take(MAX_DOCUMENT_BYTES as u64 + 1).read_to_end(&mut text))
+        .map_err(|error| error.to_string())?;
+    String::from_utf8(text).map_err(|_| "it is not UTF-8 text, so it is no pipeline file".to_owned())
 }
 
 fn split(text: &str, at: char, form: &str) -> Result<(String, String), Failure> {
@@ -123,7 +150,8 @@ fn split(text: &str, at: char, form: &str) -> Result<(String, String), Failure> 
 
 /// What is wrong with a pipeline: findings with their places, or a plain sentence.
 pub enum PipelineError {
-    Spec(Diagnostics, String),
+    /// With the texts of the files by name.
+    Spec(Diagnostics, BTreeMap<String, String>),
     Other(Failure),
 }
 
@@ -136,8 +164,9 @@ impl From<Failure> for PipelineError {
 impl From<PipelineError> for Failure {
     fn from(error: PipelineError) -> Self {
         match error {
-            PipelineError::Spec(findings, text) => {
-                let each: Vec<String> = findings.iter().map(|finding| finding.render(&text)).collect();
+            PipelineError::Spec(findings, texts) => {
+                let text = |file: &str| texts.get(file).map_or("", String::as_str);
+                let each: Vec<String> = findings.iter().map(|finding| finding.render(text(&finding.file))).collect();
                 Self::usage(each.join("\nerror: "))
             }
             PipelineError::Other(failure) => failure,

@@ -122,15 +122,14 @@ mod tests {
     #[test]
     fn counts_and_sizes_are_those_of_scipy() {
         // scipy 1.17.1, ndimage.label with generate_binary_structure(3, 1), (3, 2) and (3, 3).
-        let cases: [(f32, Connectivity, usize, usize, usize, &[usize]); 6] = [
-            (30.0, Six, 643, 993, 417, &[2, 1, 1, 993, 2, 1, 58, 1, 1, 1, 2, 1]),
+        for (limit, connectivity, count, largest, ones, first) in [
+            (30.0, Six, 643, 993, 417, &[2_usize, 1, 1, 993, 2, 1, 58, 1, 1, 1, 2, 1][..]),
             (30.0, Eighteen, 8, 2248, 3, &[2248, 2, 1, 5, 1, 2, 4, 1]),
             (30.0, TwentySix, 3, 2258, 1, &[2258, 5, 1]),
             (22.0, Six, 766, 272, 542, &[2, 272, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1]),
             (22.0, Eighteen, 35, 1553, 14, &[1553, 1, 20, 1, 1, 1, 5, 5, 2, 1, 2, 4]),
             (22.0, TwentySix, 6, 1657, 2, &[1657, 1, 2, 5, 4, 1]),
-        ];
-        for (limit, connectivity, count, largest, ones, first) in cases {
+        ] {
             let mask = pattern_below(SHAPE, limit);
             let found = components(&Serial, &mask, SHAPE, connectivity);
             assert_eq!(found.sizes.len(), count);

@@ -1,6 +1,6 @@
 //! What is wrong with a pipeline, where, and what to do about it: one clear line each.
 
-use crate::yaml::Position;
+use crate::yaml::{Fault, Position};
 use std::fmt;
 
 /// No more than this many errors are collected: the rest would be noise.
@@ -24,22 +24,7 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(crate) fn new(
-        file: &str,
-        at: Position,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) -> Diagnostic {
-        Diagnostic {
-            file: file.to_owned(),
-            line: at.line,
-            column: at.column,
-            message: message.into(),
-            help: help.into(),
-        }
-    }
-
-    /// The one-line form followed by the line of `text` (the pipeline file) that is meant and a caret below it.
+    /// The one-line form followed by the line of `text` (the file that is meant) and a caret below it.
     #[must_use]
     pub fn render(&self, text: &str) -> String {
         let Some(line) = self.line.checked_sub(1).and_then(|n| text.lines().nth(n)) else {
@@ -94,16 +79,11 @@ impl Diagnostics {
         self.0.iter()
     }
 
-    /// Every error with its source line and caret, see [`Diagnostic::render`].
+    /// Every error with its source line and caret, see [`Diagnostic::render`]; `text` gives that of a file.
     #[must_use]
-    pub fn render(&self, text: &str) -> String {
-        self.0.iter().map(|d| d.render(text)).collect::<Vec<_>>().join("\n")
-    }
-}
-
-impl From<Diagnostic> for Diagnostics {
-    fn from(one: Diagnostic) -> Diagnostics {
-        Diagnostics(vec![one])
+    pub fn render<'t>(&self, text: impl Fn(&str) -> Option<&'t str>) -> String {
+        let render = |d: &Diagnostic| d.render(text(&d.file).unwrap_or(""));
+        self.0.iter().map(render).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -131,18 +111,42 @@ impl std::error::Error for Diagnostics {}
 
 /// Collects errors and warnings while a pipeline is read.
 pub(crate) struct Found {
-    file: String,
-    errors: Vec<Diagnostic>,
-    pub(crate) warnings: Vec<Diagnostic>,
+    /// Names of the files and arguments that positions index.
+    files: Vec<String>,
+    errors: Vec<(Position, Diagnostic)>,
+    warnings: Vec<(Position, Diagnostic)>,
 }
 
 impl Found {
-    pub(crate) fn new(file: &str) -> Found {
-        Found { file: file.to_owned(), errors: Vec::new(), warnings: Vec::new() }
+    /// `files` are those that are read already; the first is the pipeline.
+    pub(crate) fn new(files: Vec<String>) -> Found {
+        Found { files, errors: Vec::new(), warnings: Vec::new() }
     }
 
-    /// Records an error of the pipeline file. The texts are made only while there is room for them, so that a
-    /// hostile file with a million mistakes costs no million searches for the nearest name.
+    /// Index of a file for [`Position::file`].
+    pub(crate) fn file(&mut self, name: &str) -> usize {
+        self.files.iter().position(|known| known == name).unwrap_or_else(|| {
+            self.files.push(name.to_owned());
+            self.files.len() - 1
+        })
+    }
+
+    /// The place of what is wrong with a command-line argument, such as `--set clean.size=3`.
+    pub(crate) fn argument(&mut self, argument: &str) -> Position {
+        Position { file: self.file(argument), ..Position::NONE }
+    }
+
+    pub(crate) fn files(&self) -> &[String] {
+        &self.files
+    }
+
+    fn diagnostic(&self, at: Position, message: String, help: String) -> (Position, Diagnostic) {
+        let file = self.files.get(at.file).cloned().unwrap_or_default();
+        (at, Diagnostic { file, line: at.line, column: at.column, message, help })
+    }
+
+    /// Records an error. The texts are made only while there is room for them, so that a hostile file with a
+    /// million mistakes costs no million searches for the nearest name.
     pub(crate) fn error<M: Into<String>, H: Into<String>>(
         &mut self,
         at: Position,
@@ -150,50 +154,46 @@ impl Found {
     ) {
         if self.errors.len() < MAX_ERRORS {
             let (message, help) = texts();
-            self.errors.push(Diagnostic::new(&self.file, at, message, help));
+            self.errors.push(self.diagnostic(at, message.into(), help.into()));
         }
     }
 
-    /// Records an error of a command-line argument.
-    pub(crate) fn argument_error<M: Into<String>, H: Into<String>>(
-        &mut self,
-        argument: &str,
-        texts: impl FnOnce() -> (M, H),
-    ) {
-        if self.errors.len() < MAX_ERRORS {
-            let (message, help) = texts();
-            self.errors.push(Diagnostic::new(argument, Position::NONE, message, help));
-        }
+    /// Records what is wrong with a YAML text.
+    pub(crate) fn fault(&mut self, fault: Fault) {
+        self.error(fault.at, || (fault.message, fault.help));
     }
 
     pub(crate) fn warn(&mut self, at: Position, message: impl Into<String>, help: impl Into<String>) {
-        self.warnings.push(Diagnostic::new(&self.file, at, message, help));
+        self.warnings.push(self.diagnostic(at, message.into(), help.into()));
     }
 
     pub(crate) fn is_clean(&self) -> bool {
         self.errors.is_empty()
     }
 
-    /// The value, if nothing is wrong; else all errors in the order of the file.
-    pub(crate) fn finish<T>(self, value: Option<T>) -> Result<T, Diagnostics> {
-        let mut errors = self.errors;
+    /// The warnings so far, in the order of the files.
+    pub(crate) fn take_warnings(&mut self) -> Vec<Diagnostic> {
+        in_order(std::mem::take(&mut self.warnings))
+    }
+
+    /// The value, if nothing is wrong; else all errors, arguments first, then in the order of the files.
+    pub(crate) fn finish<T>(mut self, value: Option<T>) -> Result<T, Diagnostics> {
         match value {
-            Some(value) if errors.is_empty() => Ok(value),
+            Some(value) if self.errors.is_empty() => Ok(value),
             _ => {
-                if errors.is_empty() {
+                if self.errors.is_empty() {
                     // Not reached: a missing value always comes with its error. Never claim success here.
-                    errors.push(Diagnostic::new(
-                        &self.file,
-                        Position::NONE,
-                        "the pipeline could not be read",
-                        "",
-                    ));
+                    self.error(Position::NONE, || ("the pipeline could not be read", ""));
                 }
-                errors.sort_by_key(|d| (d.line, d.column));
-                Err(Diagnostics(errors))
+                Err(Diagnostics(in_order(self.errors)))
             }
         }
     }
+}
+
+fn in_order(mut found: Vec<(Position, Diagnostic)>) -> Vec<Diagnostic> {
+    found.sort_by_key(|(at, _)| (at.line > 0, *at));
+    found.into_iter().map(|(_, diagnostic)| diagnostic).collect()
 }
 
 /// `text` in backticks, cropped: what a user or plugin wrote, fit to stand in a message.
@@ -265,23 +265,27 @@ mod tests {
     use super::*;
 
     fn at(line: usize, column: usize) -> Position {
-        Position { line, column }
+        Position { file: 0, line, column }
+    }
+
+    fn diagnostic(file: &str, at: Position, message: &str, help: &str) -> Diagnostic {
+        Found::new(vec![file.to_owned()]).diagnostic(at, message.into(), help.into()).1
     }
 
     #[test]
     fn a_diagnostic_is_printable_whatever_it_quotes() {
-        let d = Diagnostic::new("a\nb.yaml", at(3, 7), "no \u{1b}[31mstage\r\n\u{2028}\u{202e}", "do\tthis");
+        let d = diagnostic("a\nb.yaml", at(3, 7), "no \u{1b}[31mstage\r\n\u{2028}\u{202e}", "do\tthis");
         assert_eq!(d.to_string(), "a\\nb.yaml:3:7: no \\u{1b}[31mstage\\r\\n\\u{2028}\\u{202e}; do\\tthis");
-        let argument = Diagnostic::new("--set a.b=1", Position::NONE, "no stage `a`", "");
+        let argument = diagnostic("--set a.b=1", Position::NONE, "no stage `a`", "");
         assert_eq!(argument.to_string(), "--set a.b=1: no stage `a`");
     }
 
     #[test]
     fn render_points_at_the_column_in_characters() {
-        let d = Diagnostic::new("p.yaml", at(2, 5), "wrong", "help");
+        let d = diagnostic("p.yaml", at(2, 5), "wrong", "help");
         assert_eq!(d.render("a: 1\né:\tü: 2\n"), "p.yaml:2:5: wrong; help\n 2 | é: ü: 2\n   |     ^");
         assert_eq!(d.render("only one line"), "p.yaml:2:5: wrong; help");
-        let far = Diagnostic::new("p.yaml", at(1, 1001), "wrong", "");
+        let far = diagnostic("p.yaml", at(1, 1001), "wrong", "");
         let rendered = far.render(&format!("{}X{}", "y".repeat(1000), "z".repeat(1000)));
         let lines: Vec<&str> = rendered.lines().collect();
         assert_eq!(lines[1].find('X'), lines[2].find('^'));
@@ -303,7 +307,7 @@ mod tests {
 
     #[test]
     fn errors_come_in_file_order_and_stop_at_a_limit() {
-        let mut found = Found::new("p.yaml");
+        let mut found = Found::new(vec!["p.yaml".to_owned()]);
         for n in 0..1000 {
             found.error(at(1000 - n, 1), || ("x", ""));
         }

@@ -3,7 +3,7 @@
 mod layered;
 mod svg;
 
-use crate::plan::{Plan, Source};
+use crate::plan::{Plan, PlannedStage, Source};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -37,7 +37,7 @@ struct Net {
 
 /// A plan as boxes and wires. Every wire leads to boxes further down the list.
 ///
-/// All texts are names, ids and versions: letters, digits and `-_.+:`, so that no format needs them escaped.
+/// All texts are names, ids and versions: letters, digits and `-_.+:/`, so that no format needs them escaped.
 /// Values of parameters, which may hold anything (and paths, which may name a patient), are left out.
 #[derive(Debug)]
 struct Drawing {
@@ -54,13 +54,16 @@ impl Drawing {
         };
         let inputs: Vec<usize> =
             plan.inputs.iter().map(|i| add(Role::Input, &i.name, "input".to_owned())).collect();
-        // A stage that was added to write an output is drawn as that output.
+        // A stage that was added to read an input or write an output is drawn as that input or output.
         let stages: Vec<Option<usize>> = plan
             .stages
             .iter()
-            .map(|s| {
-                (!s.implicit)
-                    .then(|| add(Role::Stage, &s.name, format!("{} {}", s.stage.id, s.stage.version)))
+            .map(|s| match (s.implicit, s.inputs.is_empty(), s.reads.as_slice()) {
+                (true, true, [input]) => {
+                    plan.inputs.iter().position(|i| i.name == *input).map(|place| inputs[place])
+                }
+                (true, false, _) => None,
+                _ => Some(add(Role::Stage, &s.name, format!("{} {}", s.stage.id, s.stage.version))),
             })
             .collect();
         let outputs: Vec<usize> = plan
@@ -68,7 +71,7 @@ impl Drawing {
             .iter()
             .map(|output| {
                 let detail = match plan.stages.get(output.source.stage) {
-                    Some(writer) if writer.implicit => format!("output, {}", writer.stage.id),
+                    Some(writer) if is_writer(writer) => format!("output, {}", writer.stage.id),
                     _ => "output".to_owned(),
                 };
                 add(Role::Output, &output.name, detail)
@@ -78,7 +81,7 @@ impl Drawing {
         let mut wires = Wires { plan, stages: &stages, nets: BTreeMap::new() };
         for (n, stage) in plan.stages.iter().enumerate() {
             let Some(Some(to)) = stages.get(n).copied() else { continue };
-            for (input, from) in plan.inputs.iter().zip(&inputs) {
+            for (input, from) in plan.inputs.iter().zip(&inputs).filter(|(_, from)| **from != to) {
                 if stage.reads.contains(&input.name) {
                     wires.add(*from, 0, "", to);
                 }
@@ -89,7 +92,7 @@ impl Drawing {
         }
         for (output, to) in plan.outputs.iter().zip(outputs) {
             match plan.stages.get(output.source.stage) {
-                Some(writer) if writer.implicit => {
+                Some(writer) if is_writer(writer) => {
                     writer.inputs.iter().flatten().for_each(|source| wires.connect(*source, to));
                 }
                 _ => wires.connect(output.source, to),
@@ -98,6 +101,10 @@ impl Drawing {
         let nets = wires.nets.into_values().collect();
         Drawing { items, nets }
     }
+}
+
+fn is_writer(stage: &PlannedStage) -> bool {
+    stage.implicit && !stage.inputs.is_empty()
 }
 
 struct Wires<'a> {

@@ -162,6 +162,10 @@ pub struct StageManifest {
     /// JSON Schema of the parameters: an object with `properties` and `required`.
     #[serde(default)]
     pub params: Value,
+    /// Most memory of its own that it needs for each voxel of its first voxel input, or output if it has no
+    /// such input; for stages that say nothing more exact when they are asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_voxel: Option<f64>,
 }
 
 /// An input or output of a stage.
@@ -268,6 +272,12 @@ impl StageManifest {
     /// Names of the parameters that must be given.
     pub fn required(&self) -> impl Iterator<Item = &str> {
         self.params.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    /// Memory of its own for so many voxels, in bytes, as far as its manifest says.
+    #[must_use]
+    pub fn scratch(&self, voxels: u64) -> u64 {
+        self.bytes_per_voxel.filter(|b| b.is_finite() && *b > 0.0).map_or(0, |b| (b * voxels as f64) as u64)
     }
 
     /// Major and minor version; zeros when the version is not one.

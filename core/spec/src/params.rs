@@ -9,21 +9,33 @@ use serde_json::{Map, Number, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Marks a reference to an input of the pipeline.
-const REFERENCE: &str = "$inputs.";
+pub(crate) const REFERENCE: &str = "$inputs.";
 
-/// What is known of the value of an input of the pipeline.
+/// An input of a pipeline, as its stages see it.
+#[derive(Clone)]
+pub(crate) struct Bound {
+    pub(crate) value: InputValue,
+    /// The input of the whole that it stands for; None for a value that is written in a file.
+    pub(crate) origin: Option<String>,
+    /// Where the value is written, when the stage that is this pipeline gives it.
+    pub(crate) at: Option<Position>,
+}
+
+/// What is known of the value of an input of a pipeline.
+#[derive(Clone)]
 pub(crate) enum InputValue {
     /// It has this value.
     Known(Node),
     /// It has none yet.
     Unbound(InputKind),
+    /// It is the output of a stage, no value.
+    Connected,
 }
 
-/// A parameter as given, in the pipeline file or, with `argument`, on the command line.
+/// A parameter as given, in a file or on the command line.
 pub(crate) struct Given<'a> {
     pub(crate) name: &'a Spanned<String>,
     pub(crate) value: &'a Spanned<Node>,
-    pub(crate) argument: Option<&'a str>,
 }
 
 /// The parameters of a stage, complete and within their limits.
@@ -42,7 +54,7 @@ pub(crate) fn check(
     (name, at): (&str, Position),
     stage: &StageManifest,
     given: &[Given<'_>],
-    inputs: &BTreeMap<String, InputValue>,
+    inputs: &BTreeMap<String, Bound>,
     found: &mut Found,
 ) -> Checked {
     let none = Map::new();
@@ -54,11 +66,7 @@ pub(crate) fn check(
     for one in given {
         if !schemas.contains_key(&one.name.value) {
             meant.extend(nearest(&one.name.value, schemas.keys().map(String::as_str)));
-            let texts = || unknown(&who, stage, schemas, &one.name.value);
-            match one.argument {
-                None => found.error(one.name.at, texts),
-                Some(argument) => found.argument_error(argument, texts),
-            }
+            found.error(one.name.at, || unknown(&who, stage, schemas, &one.name.value));
         }
     }
     for (param, schema) in schemas {
@@ -77,17 +85,11 @@ pub(crate) fn check(
                     checked.values.insert(param.clone(), value);
                 }
                 Err(problem) => {
-                    let texts = || {
+                    found.error(problem.at, || {
                         let of = if problem.is_reference { "in" } else { "of" };
-                        (
-                            format!("parameter {} {of} {who} {}", quote(&problem.path), problem.is),
-                            problem.help,
-                        )
-                    };
-                    match one.argument {
-                        None => found.error(problem.at, texts),
-                        Some(argument) => found.argument_error(argument, texts),
-                    }
+                        let what = quote(&problem.path);
+                        (format!("parameter {what} {of} {who} {}", problem.is), problem.help)
+                    });
                 }
             }
         } else if let Some(default) = schema.get("default") {
@@ -126,7 +128,7 @@ fn is_file(schema: &Value) -> bool {
 
 /// What is needed to replace `$inputs.NAME`, and what was met on the way.
 struct Scope<'a> {
-    inputs: &'a BTreeMap<String, InputValue>,
+    inputs: &'a BTreeMap<String, Bound>,
     /// Within the value of an input: a path that itself begins with `$input` is a path.
     literal: bool,
     reads: &'a mut Vec<String>,
@@ -181,12 +183,17 @@ fn conform(
         if !scope.reads.contains(name) {
             scope.reads.push(name.clone());
         }
-        return match input {
+        return match &input.value {
             InputValue::Known(value) => {
                 scope.literal = true;
-                let result = conform(schema, &Spanned { value: value.clone(), at: node.at }, path, scope);
+                let value = Spanned { value: value.clone(), at: input.at.unwrap_or(node.at) };
+                let result = conform(schema, &value, path, scope);
                 scope.literal = false;
                 result
+            }
+            InputValue::Connected => {
+                let is = format!("refers to the input {}, which is the output of a stage here", quote(name));
+                Err(problem(is, "connect it under `in` of a stage instead".to_owned(), true))
             }
             InputValue::Unbound(kind) => {
                 let fits = match kind {
@@ -194,7 +201,7 @@ fn conform(
                     _ => allows(schema, "string"),
                 };
                 if fits {
-                    return Ok(Value::String(text.clone()));
+                    return Ok(Value::String(format!("{REFERENCE}{}", input.origin.as_ref().unwrap_or(name))));
                 }
                 let is = format!("is the {} input {}", kind.name(), quote(name));
                 Err(problem(is, format!("give {}", expected(schema)), true))
@@ -444,17 +451,20 @@ mod tests {
 
     /// The first error, or the values, for `with` written in YAML.
     fn with(yaml: &str) -> Result<Value, String> {
-        let Node::Map(entries) = read("p.yaml", yaml).unwrap().value else { panic!("not a map") };
+        let Node::Map(entries) = read(0, yaml).unwrap().value else { panic!("not a map") };
         let given: Vec<_> =
-            entries.iter().map(|(name, value)| Given { name, value, argument: None }).collect();
-        let inputs = BTreeMap::from([
-            ("ct".to_owned(), InputValue::Known(Node::Text("/data/ct.nii".to_owned()))),
-            ("low".to_owned(), InputValue::Known(Node::Number(7.into()))),
-            ("later".to_owned(), InputValue::Unbound(InputKind::Volume)),
-            ("odd".to_owned(), InputValue::Known(Node::Text("$inputs.odd".to_owned()))),
-        ]);
-        let mut found = Found::new("p.yaml");
-        let checked = check(("a", Position::START), &stage(), &given, &inputs, &mut found);
+            entries.iter().map(|(name, value)| Given { name, value }).collect();
+        let inputs = [
+            ("ct", InputValue::Known(Node::Text("/data/ct.nii".to_owned()))),
+            ("low", InputValue::Known(Node::Number(7.into()))),
+            ("later", InputValue::Unbound(InputKind::Volume)),
+            ("odd", InputValue::Known(Node::Text("$inputs.odd".to_owned()))),
+            ("wired", InputValue::Connected),
+        ]
+        .map(|(name, value)| (name.to_owned(), Bound { value, origin: Some(name.to_owned()), at: None }));
+        let inputs = BTreeMap::from(inputs);
+        let mut found = Found::new(vec!["p.yaml".to_owned()]);
+        let checked = check(("a", Position::start(0)), &stage(), &given, &inputs, &mut found);
         found
             .finish(Some(()))
             .map(|()| json!({"values": checked.values, "files": checked.files, "reads": checked.reads}))
@@ -580,6 +590,10 @@ mod tests {
             (
                 "{source: x, lower: $inputs.odd}",
                 "1:20: parameter `lower` of stage `a` (thr) is the text `$inputs.odd`; give a number",
+            ),
+            (
+                "{source: $inputs.wired}",
+                "1:10: parameter `source` in stage `a` (thr) refers to the input `wired`, which is the output of a stage here; connect it under `in`",
             ),
             (
                 "{source: x, lower: $inputs.later}",

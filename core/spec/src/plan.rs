@@ -2,17 +2,22 @@
 
 mod connect;
 mod inputs;
+mod keep;
 mod order;
 mod parameters;
+mod readers;
+mod scopes;
+mod select;
 mod types;
 mod writers;
 
+use self::scopes::{Door, Scope};
 use self::types::Type;
 use crate::diagnostic::{Diagnostic, Diagnostics, Found, quote};
 use crate::manifest::{Catalogue, Offered, StageManifest};
-use crate::params::{self, InputValue};
-use crate::spec::{OutputSpec, Spec};
-use crate::yaml::Position;
+use crate::params;
+use crate::spec::{Limits, OutputSpec, Spec, StageSpec};
+use crate::yaml::{Node, Position, Spanned};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,12 +32,18 @@ pub struct Options {
     /// Whether an input without value is an error. If not, it stays in the plan as the text `$inputs.NAME`,
     /// which is enough to check and to draw the pipeline.
     pub require_inputs: bool,
+    /// Only this stage and what it needs; the name of a pipeline used as a stage means all stages of it.
+    pub until: Option<String>,
+    /// This stage and what follows from it run again, what it needs must be in the cache.
+    pub from: Option<String>,
+    /// More outputs to write, `STAGE.PORT` each; the output's name is `STAGE-PORT`.
+    pub keep: Vec<String>,
 }
 
 /// `--set STAGE.PARAM=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
-    /// Name of the stage in the pipeline.
+    /// Name of the stage in the plan: `clean`, `cavity/fill` within a pipeline, `save:NAME`, `load:NAME`.
     pub stage: String,
     /// Name of the parameter.
     pub param: String,
@@ -54,6 +65,10 @@ pub struct Plan {
     pub stages: Vec<PlannedStage>,
     /// What is written, in the order of the file.
     pub outputs: Vec<PlannedOutput>,
+    /// Outputs that are not made, because the run ends before, see [`Options::until`].
+    pub left_out: Vec<String>,
+    /// The files that the pipeline is made of: its own, overlays, pipelines that are stages of it.
+    pub files: Vec<String>,
     /// What is allowed but looks like a mistake.
     pub warnings: Vec<Diagnostic>,
 }
@@ -72,7 +87,8 @@ pub struct PlannedInput {
 /// A stage that will run.
 #[derive(Clone, Debug)]
 pub struct PlannedStage {
-    /// Its name in the pipeline, `save:NAME` when it was added to write the output NAME.
+    /// Its name in the pipeline; `save:NAME` when it was added to write the output NAME, `load:NAME` to read the
+    /// input NAME. Those of a pipeline that is the stage `cavity` are named `cavity/NAME`.
     pub name: String,
     /// Index of its plugin in the [`Catalogue`].
     pub plugin: usize,
@@ -88,9 +104,17 @@ pub struct PlannedStage {
     pub reads: Vec<String>,
     /// Whether the pipeline asks for a worker process (`true`) or this one (`false`).
     pub isolate: Option<bool>,
-    /// Whether it was added to write an output.
+    /// What it may use; with limits it must run in a worker process.
+    pub limits: Limits,
+    /// Whether it runs even if the cache has what it makes, see [`Options::from`].
+    pub force: bool,
+    /// Whether the cache must have what it makes, see [`Options::from`].
+    pub reuse_only: bool,
+    /// Whether it was added to read an input or write an output.
     pub implicit: bool,
-    /// Line in the pipeline file.
+    /// The file that it is written in.
+    pub file: String,
+    /// Line in that file.
     pub line: usize,
 }
 
@@ -115,14 +139,17 @@ pub struct PlannedOutput {
 /// Looks everything up and checks it.
 ///
 /// # Errors
-/// All that is wrong, in the order of the file, arguments first.
+/// All that is wrong, in the order of the files, arguments first.
 pub fn resolve(spec: &Spec, catalogue: &Catalogue, options: &Options) -> Result<Plan, Diagnostics> {
     let mut resolver = Resolver {
         spec,
         catalogue,
-        found: Found::new(&spec.file),
+        found: Found::new(spec.files.clone()),
+        scopes: Vec::new(),
+        doors: Vec::new(),
+        depth: 0,
+        written: Vec::new(),
         stages: Vec::new(),
-        by_name: spec.stages.iter().enumerate().map(|(n, s)| (s.name.value.as_str(), n)).collect(),
         blamed: BTreeSet::new(),
     };
     let plan = resolver.plan(options);
@@ -134,14 +161,31 @@ pub fn resolve(spec: &Spec, catalogue: &Catalogue, options: &Options) -> Result<
 struct Edge {
     from: Source,
     at: Position,
+    /// The last input of a pipeline used as a stage that it came through.
+    door: Option<usize>,
 }
 
-/// A stage while it is resolved; indices are those of the file, writers after them.
+/// Why a stage is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// A file has it.
+    Written,
+    /// It reads an input that is connected.
+    Reader,
+    /// It writes an output.
+    Writer,
+}
+
+/// A stage while it is resolved; those of the files first, in their order.
 struct Draft {
     name: String,
     at: Position,
+    /// The pipeline that it belongs to.
+    scope: usize,
+    role: Role,
     /// None when no plugin offers it: then the error is recorded and what depends on it is not checked.
     offered: Option<Offered>,
+    with: Vec<(Spanned<String>, Spanned<Node>)>,
     inputs: Vec<Vec<Edge>>,
     /// Stages that it names in connections, also those that are wrong otherwise, to find cycles.
     after: Vec<(usize, Position)>,
@@ -149,90 +193,121 @@ struct Draft {
     /// What its outputs carry, once known.
     types: Vec<Type>,
     isolate: Option<bool>,
-    implicit: bool,
+    limits: Limits,
 }
+
+impl Draft {
+    /// With nothing connected yet.
+    fn new(name: String, at: Position, scope: usize, role: Role, offered: Option<Offered>) -> Draft {
+        Draft {
+            name,
+            at,
+            scope,
+            role,
+            offered,
+            with: Vec::new(),
+            inputs: Vec::new(),
+            after: Vec::new(),
+            params: params::Checked::default(),
+            types: Vec::new(),
+            isolate: None,
+            limits: Limits::default(),
+        }
+    }
+}
+
 struct Resolver<'a> {
     spec: &'a Spec,
     catalogue: &'a Catalogue,
     found: Found,
+    /// The pipeline, then those that are stages of it.
+    scopes: Vec<Scope<'a>>,
+    doors: Vec<Door<'a>>,
+    /// How many doors are being looked through.
+    depth: usize,
+    /// Stages of the files, each with the draft of the same index.
+    written: Vec<&'a StageSpec>,
     stages: Vec<Draft>,
-    by_name: BTreeMap<&'a str, usize>,
     /// Outputs that a parameter makes of the wrong kind or unit, of which an error is recorded.
     blamed: BTreeSet<Source>,
 }
 
 impl<'a> Resolver<'a> {
     fn plan(&mut self, options: &Options) -> Option<Plan> {
-        let (inputs, values) = self.inputs(options);
-        for stage in &self.spec.stages {
-            let offered = self.offered(stage);
-            self.stages.push(Draft {
-                name: stage.name.value.clone(),
-                at: stage.name.at,
-                offered,
-                inputs: Vec::new(),
-                after: Vec::new(),
-                params: params::Checked::default(),
-                types: Vec::new(),
-                isolate: stage.isolate,
-                implicit: false,
-            });
-        }
-        for (n, stage) in self.spec.stages.iter().enumerate() {
-            self.connect(n, stage);
-        }
-        let outputs: Vec<(&OutputSpec, Option<Vec<Edge>>)> =
-            self.spec.outputs.iter().map(|output| (output, self.output_edges(output))).collect();
+        self.enter(self.spec, String::new(), None);
+        let inputs = self.inputs(options);
+        (1..self.scopes.len()).for_each(|scope| self.bind(scope));
+        (0..self.written.len()).for_each(|n| self.connect(n));
+        let outputs = self.outputs(options);
         let overrides = self.overrides(options);
         for n in 0..self.stages.len() {
-            self.parameters(n, &overrides, &values);
+            self.parameters(n, &overrides);
         }
         // Types flow along the order, so there are none while there is a cycle.
         let order = self.order()?;
-        for &n in &order {
-            self.types(n);
-        }
+        order.iter().for_each(|&n| self.types(n));
+        self.check_doors();
+        order.iter().for_each(|&n| self.check_edges(n));
+        let writers = self.stages.len();
         let written: Vec<(String, Option<Source>)> = outputs
             .into_iter()
-            .map(|(output, edges)| (output.name.value.clone(), edges.and_then(|e| self.written(output, &e))))
+            .map(|(output, edges)| (output.name.value.clone(), edges.and_then(|e| self.written(&output, &e))))
             .collect();
-        for n in self.spec.stages.len()..self.stages.len() {
-            self.parameters(n, &overrides, &values);
+        for n in writers..self.stages.len() {
+            self.parameters(n, &overrides);
         }
         self.unknown_overrides(&overrides);
-        self.unused(&written, &values);
+        self.unused(&written);
         if !self.found.is_clean() {
             return None;
         }
-        self.assemble(inputs, written)
+        self.assemble(inputs, written, options)
+    }
+
+    /// The outputs of the file and those to keep besides, with what they are connected to.
+    fn outputs(&mut self, options: &Options) -> Vec<(OutputSpec, Option<Vec<Edge>>)> {
+        let mut outputs = Vec::new();
+        for output in &self.spec.outputs {
+            let edges = self.output_edges(0, output);
+            outputs.push((output.clone(), edges));
+        }
+        for keep in &options.keep {
+            self.keep(keep, &mut outputs);
+        }
+        outputs
     }
 
     /// Warns of work that nobody sees.
-    fn unused(&mut self, written: &[(String, Option<Source>)], values: &BTreeMap<String, InputValue>) {
+    fn unused(&mut self, written: &[(String, Option<Source>)]) {
+        const HELP: &str = "connect one, name one under `outputs`, or remove the stage";
         let mut used: BTreeSet<usize> =
             self.stages.iter().flat_map(|s| s.after.iter().map(|(n, _)| *n)).collect();
         used.extend(written.iter().filter_map(|(_, source)| source.map(|s| s.stage)));
+        let mut idle = Vec::new();
         for (n, draft) in self.stages.iter().enumerate() {
             let makes = draft.offered.as_ref().is_some_and(|o| !o.stage.outputs.is_empty());
-            if makes && !used.contains(&n) {
-                let message = format!("nothing uses the outputs of stage {}", quote(&draft.name));
-                self.found.warn(
-                    draft.at,
-                    message,
-                    "connect one, name one under `outputs`, or remove the stage",
-                );
+            if makes && draft.scope == 0 && !used.contains(&n) {
+                idle.push((draft.at, &draft.name));
             }
         }
-        let read: BTreeSet<&String> = self.stages.iter().flat_map(|s| &s.params.reads).collect();
+        for (scope, stage) in self.scopes.iter().filter_map(|s| s.user.map(|(_, stage)| (s, stage))) {
+            if !scope.is_used && scope.user.is_some_and(|(user, _)| user == 0) {
+                idle.push((stage.name.at, &stage.name.value));
+            }
+        }
+        for (at, name) in idle {
+            self.found.warn(at, format!("nothing uses the outputs of stage {}", quote(name)), HELP);
+        }
+        let top = &self.scopes[0];
+        let in_params: BTreeSet<&String> =
+            self.stages.iter().filter(|s| s.scope == 0).flat_map(|s| &s.params.reads).collect();
         for input in &self.spec.inputs {
             let name = &input.name.value;
-            if values.contains_key(name) && !read.contains(name) {
+            if top.values.contains_key(name) && !in_params.contains(name) && !top.reads.contains(name) {
                 let message = format!("nothing uses the input {}", quote(name));
-                self.found.warn(
-                    input.name.at,
-                    message,
-                    format!("write `$inputs.{name}` in the `with` of a stage, or remove it"),
-                );
+                let place = if input.kind.carries().is_some() { "`in`" } else { "`with`" };
+                let help = format!("write `$inputs.{name}` in the {place} of a stage, or remove it");
+                self.found.warn(input.name.at, message, help);
             }
         }
     }
@@ -241,6 +316,7 @@ impl<'a> Resolver<'a> {
         &mut self,
         inputs: Vec<PlannedInput>,
         written: Vec<(String, Option<Source>)>,
+        options: &Options,
     ) -> Option<Plan> {
         // With the writers, which nothing comes after, there is still no cycle.
         let order = self.order()?;
@@ -250,10 +326,13 @@ impl<'a> Resolver<'a> {
         }
         let moved = |s: Source| Source { stage: place[s.stage], port: s.port };
         let mut drafts: Vec<Option<Draft>> = self.stages.drain(..).map(Some).collect();
-        let mut stages = Vec::with_capacity(order.len());
+        let (mut stages, mut inlined) = (Vec::with_capacity(order.len()), Vec::with_capacity(order.len()));
         for old in order {
             let draft = drafts.get_mut(old)?.take()?;
             let offered = draft.offered?;
+            inlined.push(draft.scope != 0);
+            let values = &self.scopes[draft.scope].values;
+            let origins = draft.params.reads.iter().filter_map(|name| values.get(name)?.origin.clone());
             stages.push(PlannedStage {
                 name: draft.name,
                 plugin: offered.plugin,
@@ -265,9 +344,13 @@ impl<'a> Resolver<'a> {
                     .map(|edges| edges.iter().map(|e| moved(e.from)).collect())
                     .collect(),
                 input_files: draft.params.files,
-                reads: draft.params.reads,
+                reads: origins.collect(),
                 isolate: draft.isolate,
-                implicit: draft.implicit,
+                limits: draft.limits,
+                force: false,
+                reuse_only: false,
+                implicit: draft.role != Role::Written,
+                file: self.spec.files.get(draft.at.file).cloned().unwrap_or_default(),
                 line: draft.at.line,
             });
         }
@@ -275,9 +358,19 @@ impl<'a> Resolver<'a> {
             .into_iter()
             .map(|(name, source)| Some(PlannedOutput { name, source: moved(source?) }))
             .collect::<Option<_>>()?;
-        let mut warnings = std::mem::take(&mut self.found.warnings);
-        warnings.sort_by_key(|w| (w.line, w.column));
-        Some(Plan { name: self.spec.name.clone(), seed: self.spec.seed, inputs, stages, outputs, warnings })
+        let mut plan = Plan {
+            name: self.spec.name.clone(),
+            seed: self.spec.seed,
+            inputs,
+            stages,
+            outputs,
+            left_out: Vec::new(),
+            files: self.spec.files.clone(),
+            warnings: Vec::new(),
+        };
+        self.select(&mut plan, &inlined, options);
+        plan.warnings = self.found.take_warnings();
+        Some(plan)
     }
 }
 

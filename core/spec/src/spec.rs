@@ -1,17 +1,29 @@
 //! A pipeline as it is written: names and values with their places, nothing looked up yet.
 
 use crate::diagnostic::{Diagnostics, Found, quote, suggest};
-use crate::manifest::{Unit, is_name, number};
-use crate::yaml::{Node, Position, Spanned, read};
+use crate::manifest::{Kind, Unit, is_name, number};
+use crate::size;
+use crate::yaml::{Node, Position, Spanned};
+use std::collections::BTreeMap;
+
+mod compose;
+mod overlay;
+
+pub use compose::{Read, compose};
 
 /// The pipeline format this crate reads: the value of the key `ichor`.
 pub const PIPELINE_FORMAT: u64 = 1;
+const KEYS: [&str; 7] = ["ichor", "name", "doc", "seed", "inputs", "stages", "outputs"];
+const INPUT_KEYS: [&str; 4] = ["kind", "unit", "doc", "default"];
+const STAGE_KEYS: [&str; 6] = ["use", "with", "in", "isolate", "limits", "doc"];
 
 /// A pipeline as written.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    /// The file, as named to [`parse`].
+    /// The file, as named to [`parse`] or [`compose`].
     pub file: String,
+    /// All files that it is made of, this one first; empty in a pipeline that is a stage of another.
+    pub files: Vec<String>,
     /// The pipeline's name; the file's name without extension when it gives none.
     pub name: String,
     /// What it is for.
@@ -35,6 +47,8 @@ pub enum InputKind {
     Mask,
     /// A file of voxels that are labels.
     Labels,
+    /// A file of voxels that are probabilities.
+    Probs,
     /// A file of rows and columns.
     Table,
     /// Another file.
@@ -46,15 +60,29 @@ pub enum InputKind {
 }
 
 impl InputKind {
-    const NAMES: [(&'static str, InputKind); 7] = [
+    pub(crate) const NAMES: [(&'static str, InputKind); 8] = [
         ("volume", InputKind::Volume),
         ("mask", InputKind::Mask),
         ("labels", InputKind::Labels),
+        ("probs", InputKind::Probs),
         ("table", InputKind::Table),
         ("file", InputKind::File),
         ("text", InputKind::Text),
         ("number", InputKind::Number),
     ];
+
+    /// What it carries when it is connected; None when it is a value alone.
+    #[must_use]
+    pub fn carries(self) -> Option<Kind> {
+        match self {
+            InputKind::Volume => Some(Kind::Volume),
+            InputKind::Mask => Some(Kind::Mask),
+            InputKind::Labels => Some(Kind::Labels),
+            InputKind::Probs => Some(Kind::Probs),
+            InputKind::Table => Some(Kind::Table),
+            InputKind::File | InputKind::Text | InputKind::Number => None,
+        }
+    }
 
     /// Whether its value is the path of a file.
     #[must_use]
@@ -76,7 +104,7 @@ pub struct InputSpec {
     pub name: Spanned<String>,
     /// What it is.
     pub kind: InputKind,
-    /// Unit of its voxels, for the reader.
+    /// Unit of its voxels.
     pub unit: Option<Unit>,
     /// What it is for.
     pub doc: String,
@@ -89,18 +117,49 @@ pub struct InputSpec {
 pub struct StageSpec {
     /// Its name in this pipeline.
     pub name: Spanned<String>,
-    /// The id of the stage it uses.
-    pub id: Spanned<String>,
-    /// The major, and perhaps minor, version asked for.
-    pub version: Option<(u64, Option<u64>)>,
+    /// What it uses.
+    pub uses: Spanned<Use>,
     /// Parameters.
     pub with: Vec<(Spanned<String>, Spanned<Node>)>,
     /// Connections of its inputs.
     pub inputs: Vec<(Spanned<String>, Connection)>,
     /// `true`: in a worker process; `false`: in this one.
     pub isolate: Option<bool>,
+    /// What it may use.
+    pub limits: Limits,
     /// What it is for.
     pub doc: String,
+}
+
+/// What a stage of a pipeline uses.
+#[derive(Clone, Debug)]
+pub enum Use {
+    /// A stage of a plugin.
+    Stage {
+        /// Its id.
+        id: String,
+        /// The major, and perhaps minor, version asked for.
+        version: Option<(u64, Option<u64>)>,
+    },
+    /// Another pipeline: its inputs and outputs are those of the stage.
+    Pipeline(Box<Spec>),
+}
+
+/// What a stage may use; it is kept to it in a worker process.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// Wall time in seconds.
+    pub seconds: Option<f64>,
+    /// Memory of its own (inputs and outputs not counted) in bytes.
+    pub bytes: Option<u64>,
+}
+
+impl Limits {
+    /// Whether there is any.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.seconds.is_some() || self.bytes.is_some()
+    }
 }
 
 /// What an input or output is connected to.
@@ -114,13 +173,18 @@ pub struct Connection {
     pub at: Position,
 }
 
-/// `stage.port`, or `stage` alone when that has one output.
+/// Where data comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PortRef {
-    /// Name of the stage in the pipeline.
-    pub stage: String,
-    /// Name of its output.
-    pub port: Option<String>,
+pub enum PortRef {
+    /// `stage.port`, or `stage` alone when that has one output.
+    Stage {
+        /// Name of the stage in the pipeline.
+        stage: String,
+        /// Name of its output.
+        port: Option<String>,
+    },
+    /// `$inputs.NAME`: an input of the pipeline.
+    Input(String),
 }
 
 /// An output of the pipeline.
@@ -132,21 +196,30 @@ pub struct OutputSpec {
     pub from: Connection,
 }
 
-/// Reads a pipeline. `file_name` names it in errors and is not opened.
+/// Reads a pipeline that is one file. `file_name` names it in errors and is not opened; use [`compose`] for
+/// what is made of several.
 ///
 /// # Errors
 /// Everything that is wrong with the text itself, all at once; YAML that cannot be read is a single error.
 pub fn parse(file_name: &str, text: &str) -> Result<Spec, Diagnostics> {
-    let root = read(file_name, text)?;
-    let mut reader = Reader { found: Found::new(file_name) };
-    let spec = reader.pipeline(file_name, &root);
-    reader.found.finish(spec)
+    compose(file_name, &[], &|name| match name == file_name {
+        true => Ok(text.to_owned()),
+        false => Err("other files are not read here".to_owned()),
+    })
 }
 
 type Entry = (Spanned<String>, Spanned<Node>);
 
-struct Reader {
+struct Reader<'r> {
     found: Found,
+    /// Gives the text of a file.
+    read: &'r Read<'r>,
+    /// The pipelines that are being read, each used by the one before it.
+    open: Vec<String>,
+    /// How many pipelines were read.
+    count: usize,
+    /// What overlays say of the stages within a stage that is a pipeline, by that stage's name.
+    within: BTreeMap<String, Vec<Spanned<Node>>>,
 }
 
 /// The entries of a map whose keys are fixed.
@@ -158,9 +231,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-impl Reader {
+impl Reader<'_> {
     fn pipeline(&mut self, file: &str, root: &Spanned<Node>) -> Option<Spec> {
-        const KEYS: [&str; 7] = ["ichor", "name", "doc", "seed", "inputs", "stages", "outputs"];
         const FIRST: &str = "begin the file with `ichor: 1`, then `stages:` and `outputs:`";
         let Node::Map(entries) = &root.value else {
             self.found.error(root.at, || match &root.value {
@@ -169,24 +241,12 @@ impl Reader {
             });
             return None;
         };
-        // The version decides what the other keys mean, so nothing else is read before it is right.
-        match Fields(entries).get("ichor") {
-            None => {
-                self.found.error(Position::START, || {
-                    ("the key `ichor` is missing", "begin the file with `ichor: 1`")
-                });
-                return None;
-            }
-            Some(version) if version.value != Node::Number(PIPELINE_FORMAT.into()) => {
-                self.found.error(version.at, || {
-                    (
-                        format!("the pipeline's format is {}", version.value.describe()),
-                        format!("this version of Ichor reads `ichor: {PIPELINE_FORMAT}`"),
-                    )
-                });
-                return None;
-            }
-            Some(_) => {}
+        self.format(root.at.file, entries)?;
+        if let Some((key, _)) = entries.iter().find(|(key, _)| key.value == "overlay") {
+            self.found.error(key.at, || {
+                ("this is an overlay, not a pipeline", "lay it over one: PIPELINE --with OVERLAY")
+            });
+            return None;
         }
         let fields = self.fields(root, "a pipeline", &KEYS)?;
         let stem = file.rsplit(['/', '\\']).next().unwrap_or(file);
@@ -200,13 +260,14 @@ impl Reader {
         let stages = self.each(fields.get("stages"), "stages", Reader::stage);
         let outputs = self.each(fields.get("outputs"), "outputs", Reader::output);
         if matches!(fields.get("stages").map(|n| &n.value), None | Some(Node::Null)) {
-            self.found.error(Position::START, || {
+            self.found.error(Position::start(root.at.file), || {
                 ("the pipeline has no stages", "add `stages:` with `NAME: {use: STAGE}` below it")
             });
         }
         self.distinct_files(&outputs);
         Some(Spec {
             file: file.to_owned(),
+            files: Vec::new(),
             name,
             doc: self.text(&fields, "doc"),
             seed: seed?,
@@ -216,9 +277,26 @@ impl Reader {
         })
     }
 
+    /// The version decides what the other keys mean, so nothing else is read before it is right.
+    fn format(&mut self, file: usize, entries: &[Entry]) -> Option<()> {
+        match Fields(entries).get("ichor") {
+            Some(version) if version.value == Node::Number(PIPELINE_FORMAT.into()) => return Some(()),
+            Some(version) => self.found.error(version.at, || {
+                (
+                    format!("the pipeline's format is {}", version.value.describe()),
+                    format!("this version of Ichor reads `ichor: {PIPELINE_FORMAT}`"),
+                )
+            }),
+            None => self.found.error(Position::start(file), || {
+                ("the key `ichor` is missing", "begin the file with `ichor: 1`")
+            }),
+        }
+        None
+    }
+
     fn input(&mut self, name: &Spanned<String>, node: &Spanned<Node>) -> Option<InputSpec> {
         let what = format!("input {}", quote(&name.value));
-        let fields = self.fields(node, &what, &["kind", "unit", "doc", "default"])?;
+        let fields = self.fields(node, &what, &INPUT_KEYS)?;
         let names = InputKind::NAMES.map(|(name, _)| name);
         let kind = match fields.get("kind") {
             None => {
@@ -245,7 +323,7 @@ impl Reader {
 
     fn stage(&mut self, name: &Spanned<String>, node: &Spanned<Node>) -> Option<StageSpec> {
         let what = format!("stage {}", quote(&name.value));
-        let fields = self.fields(node, &what, &["use", "with", "in", "isolate", "doc"])?;
+        let fields = self.fields(node, &what, &STAGE_KEYS)?;
         let Some(used) = fields.get("use") else {
             self.found.error(name.at, || {
                 (
@@ -255,7 +333,7 @@ impl Reader {
             });
             return None;
         };
-        let (id, version) = self.used(used)?;
+        let uses = self.used(name, used)?;
         let with = match fields.get("with") {
             Some(node) => self.map(node, &format!("`with` of {what}"))?.to_vec(),
             None => Vec::new(),
@@ -266,7 +344,8 @@ impl Reader {
                 inputs.push((port.clone(), self.connection(value)?));
             }
         }
-        let isolate = match fields.get("isolate") {
+        let isolate_node = fields.get("isolate");
+        let isolate = match isolate_node {
             None | Some(Spanned { value: Node::Null, .. }) => None,
             Some(Spanned { value: Node::Bool(v), .. }) => Some(*v),
             Some(other) => {
@@ -279,15 +358,60 @@ impl Reader {
                 return None;
             }
         };
+        let limits = match fields.get("limits") {
+            Some(node) => self.limits(&what, node)?,
+            None => Limits::default(),
+        };
+        if let (true, Some(node)) = (limits.any() && isolate == Some(false), isolate_node) {
+            self.found.error(node.at, || {
+                (
+                    format!("{what} has limits, which can be kept in a worker process only"),
+                    "remove `isolate: false` or `limits`",
+                )
+            });
+        }
+        if let Use::Pipeline(inner) = &uses.value
+            && (limits.any() || isolate.is_some())
+        {
+            self.found.error(name.at, || {
+                (
+                    format!("{what} is a pipeline, and `isolate` and `limits` are for stages of plugins"),
+                    format!("write them in {}, or in an overlay for `{}/STAGE`", inner.file, name.value),
+                )
+            });
+        }
         Some(StageSpec {
             name: name.clone(),
-            id,
-            version,
+            uses,
             with,
             inputs,
             isolate,
+            limits,
             doc: self.text(&fields, "doc"),
         })
+    }
+
+    fn limits(&mut self, what: &str, node: &Spanned<Node>) -> Option<Limits> {
+        let fields = self.fields(node, &format!("`limits` of {what}"), &["seconds", "memory"])?;
+        let seconds = fields.get("seconds").map(|node| match &node.value {
+            Node::Number(number) => number.as_f64().filter(|s| *s > 0.0),
+            _ => None,
+        });
+        let bytes = fields.get("memory").map(|node| match &node.value {
+            Node::Number(number) => number.as_u64().filter(|b| *b > 0),
+            Node::Text(text) => size::parse(text).ok().filter(|b| *b > 0),
+            _ => None,
+        });
+        for (key, is_wrong, help) in [
+            ("seconds", seconds == Some(None), "give a number above 0"),
+            ("memory", bytes == Some(None), "give a size, such as 500MiB or 2GiB"),
+        ] {
+            if let (true, Some(node)) = (is_wrong, fields.get(key)) {
+                self.found
+                    .error(node.at, || (format!("`{key}` of {what} is {}", node.value.describe()), help));
+            }
+        }
+        Some(Limits { seconds: seconds.flatten(), bytes: bytes.flatten() })
     }
 
     fn output(&mut self, name: &Spanned<String>, node: &Spanned<Node>) -> Option<OutputSpec> {
@@ -304,7 +428,7 @@ impl Reader {
 
     /// Outputs become files, and some file systems do not tell upper from lower case.
     fn distinct_files(&mut self, outputs: &[OutputSpec]) {
-        let mut seen = std::collections::BTreeMap::new();
+        let mut seen = BTreeMap::new();
         for output in outputs {
             let name = &output.name.value;
             if let Some(other) = seen.insert(name.to_ascii_lowercase(), name.clone()) {
@@ -318,29 +442,29 @@ impl Reader {
         }
     }
 
-    /// `ID`, `ID@MAJOR` or `ID@MAJOR.MINOR`.
-    #[allow(clippy::type_complexity, reason = "taken apart at the one place that calls it")]
-    fn used(&mut self, node: &Spanned<Node>) -> Option<(Spanned<String>, Option<(u64, Option<u64>)>)> {
-        let parsed = match &node.value {
-            Node::Text(text) => {
-                let (id, version) = match text.split_once('@') {
-                    Some((id, version)) => (id, version_asked(version).map(Some)),
-                    None => (text.as_str(), Some(None)),
-                };
-                version.filter(|_| is_name(id)).map(|v| (id, v))
+    /// `ID`, `ID@MAJOR` or `ID@MAJOR.MINOR`, or the path of another pipeline.
+    fn used(&mut self, name: &Spanned<String>, node: &Spanned<Node>) -> Option<Spanned<Use>> {
+        if let Node::Text(text) = &node.value {
+            if is_pipeline_file(text) {
+                let inner = self.pipeline_used(&name.value, text, node.at)?;
+                return Some(Spanned { value: Use::Pipeline(Box::new(inner)), at: node.at });
             }
-            _ => None,
-        };
-        let Some((id, version)) = parsed else {
-            self.found.error(node.at, || {
-                (
-                    format!("`use` is {}", node.value.describe()),
-                    "write the id of a stage, `resample`, or with a version, `resample@1` or `resample@1.2`",
-                )
-            });
-            return None;
-        };
-        Some((Spanned { value: id.to_owned(), at: node.at }, version))
+            let (id, version) = match text.split_once('@') {
+                Some((id, version)) => (id, version_asked(version).map(Some)),
+                None => (text.as_str(), Some(None)),
+            };
+            if let (true, Some(version)) = (is_name(id), version) {
+                return Some(Spanned { value: Use::Stage { id: id.to_owned(), version }, at: node.at });
+            }
+        }
+        self.found.error(node.at, || {
+            (
+                format!("`use` is {}", node.value.describe()),
+                "write the id of a stage, `resample`, or with a version, `resample@1` or `resample@1.2`, or the \
+                 path of a pipeline, `./cavity.yaml`",
+            )
+        });
+        None
     }
 
     fn connection(&mut self, node: &Spanned<Node>) -> Option<Connection> {
@@ -355,27 +479,23 @@ impl Reader {
 
     fn port(&mut self, node: &Spanned<Node>) -> Option<Spanned<PortRef>> {
         if let Node::Text(text) = &node.value {
-            if let Some(input) = text.strip_prefix("$inputs.") {
-                let input = input.to_owned();
-                self.found.error(node.at, || {
-                    (
-                        format!("`$inputs.{input}` is a file or value, not the output of a stage"),
-                        format!("read it with a stage, such as `load: {{use: load-nifti, with: {{source: $inputs.{input}}}}}`, and connect that"),
-                    )
-                });
-                return None;
+            if let Some(input) = text.strip_prefix("$inputs.").filter(|name| is_name(name)) {
+                return Some(Spanned { value: PortRef::Input(input.to_owned()), at: node.at });
             }
             let (stage, port) = match text.split_once('.') {
                 Some((stage, port)) => (stage, Some(port)),
                 None => (text.as_str(), None),
             };
             if is_name(stage) && port.is_none_or(is_name) {
-                let value = PortRef { stage: stage.to_owned(), port: port.map(str::to_owned) };
+                let value = PortRef::Stage { stage: stage.to_owned(), port: port.map(str::to_owned) };
                 return Some(Spanned { value, at: node.at });
             }
         }
         self.found.error(node.at, || {
-            (format!("a connection is expected, this is {}", node.value.describe()), "write `STAGE.OUTPUT`")
+            (
+                format!("a connection is expected, this is {}", node.value.describe()),
+                "write `STAGE.OUTPUT` or `$inputs.NAME`",
+            )
         });
         None
     }
@@ -385,7 +505,7 @@ impl Reader {
         &mut self,
         node: Option<&Spanned<Node>>,
         what: &str,
-        read: impl Fn(&mut Reader, &Spanned<String>, &Spanned<Node>) -> Option<T>,
+        read: impl Fn(&mut Self, &Spanned<String>, &Spanned<Node>) -> Option<T>,
     ) -> Vec<T> {
         let Some(entries) = node.and_then(|n| self.map(n, &format!("`{what}`"))) else { return Vec::new() };
         let mut list = Vec::new();
@@ -498,6 +618,11 @@ impl Reader {
     }
 }
 
+/// Whether what `use` says is the path of a pipeline, not the id of a stage.
+fn is_pipeline_file(text: &str) -> bool {
+    [".yaml", ".yml"].iter().any(|end| text.len() > end.len() && text.ends_with(end))
+}
+
 fn version_asked(text: &str) -> Option<(u64, Option<u64>)> {
     match text.split_once('.') {
         Some((major, minor)) => Some((number(major)?, Some(number(minor)?))),
@@ -518,14 +643,18 @@ mod tests {
         .unwrap();
         assert_eq!((spec.name.as_str(), spec.seed), ("demo", 7));
         assert_eq!((spec.inputs[0].kind, spec.inputs[0].unit), (InputKind::Volume, Some(Unit::Hu)));
-        assert_eq!(spec.stages[0].id.value, "load-nifti");
-        assert_eq!(spec.stages[0].version, Some((1, Some(2))));
+        assert!(
+            matches!(&spec.stages[0].uses.value, Use::Stage { id, version: Some((1, Some(2))) } if id == "load-nifti")
+        );
         let masks = &spec.stages[1].inputs[1].1;
         assert!(masks.is_list);
-        assert_eq!(masks.from[1].value, PortRef { stage: "c".into(), port: None });
-        assert_eq!(masks.from[1].at, Position { line: 7, column: 59 });
+        assert_eq!(masks.from[1].value, PortRef::Stage { stage: "c".into(), port: None });
+        assert_eq!(masks.from[1].at, Position { file: 0, line: 7, column: 59 });
         assert_eq!(spec.stages[1].isolate, Some(true));
-        assert_eq!(spec.outputs[0].from.from[0].value.stage, "show");
+        assert_eq!(
+            spec.outputs[0].from.from[0].value,
+            PortRef::Stage { stage: "show".into(), port: None }
+        );
     }
 
     #[test]
@@ -589,8 +718,29 @@ mod tests {
             ),
             ("ichor: 1\nstages:\n  a: {use: x, in: {ct: a.b.c}}\n", "3:24: a connection is expected"),
             (
-                "ichor: 1\nstages:\n  a: {use: x, in: {ct: $inputs.ct}}\n",
-                "3:24: `$inputs.ct` is a file or value, not the output of a stage; read it with a stage",
+                "ichor: 1\nstages:\n  a: {use: x, in: {ct: $inputs.}}\n",
+                "3:24: a connection is expected, this is the text `$inputs.`; write `STAGE.OUTPUT` or `$inputs.NAME`",
+            ),
+            ("ichor: 1\noverlay: true\n", "2:1: this is an overlay, not a pipeline; lay it over one"),
+            (
+                "ichor: 1\nstages:\n  a: {use: ./b.yaml}\n",
+                "3:12: b.yaml cannot be read: other files are not read here",
+            ),
+            (
+                "ichor: 1\nstages:\n  a: {use: x, limits: {seconds: 0}}\n",
+                "3:32: `seconds` of stage `a` is 0; give a number above 0",
+            ),
+            (
+                "ichor: 1\nstages:\n  a: {use: x, limits: {memory: 2 apples}}\n",
+                "3:31: `memory` of stage `a` is the text `2 apples`; give a size, such as 500MiB or 2GiB",
+            ),
+            (
+                "ichor: 1\nstages:\n  a: {use: x, limits: {second: 3}}\n",
+                "3:23: `limits` of stage `a` has no key `second`; did you mean `seconds`?",
+            ),
+            (
+                "ichor: 1\nstages:\n  a: {use: x, isolate: false, limits: {seconds: 3}}\n",
+                "3:24: stage `a` has limits, which can be kept in a worker process only; remove `isolate: false`",
             ),
             (
                 "ichor: 1\nstages:\n  a/../b: {use: x}\n",
@@ -615,6 +765,20 @@ mod tests {
             assert!(error.starts_with(&format!("p.yaml:{expected}")), "{text}\n{error}");
             assert_eq!(error.lines().count(), 1, "{error}");
         }
+    }
+
+    #[test]
+    fn limits_are_read() {
+        let limits = |text: &str| {
+            let spec = parse("p", &format!("ichor: 1\nstages: {{a: {{use: x, limits: {text}}}}}\n")).unwrap();
+            spec.stages[0].limits
+        };
+        assert_eq!(
+            limits("{seconds: 60, memory: 2GiB}"),
+            Limits { seconds: Some(60.0), bytes: Some(2 << 30) }
+        );
+        assert_eq!(limits("{memory: 4096}"), Limits { seconds: None, bytes: Some(4096) });
+        assert!(!limits("{}").any());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! YAML 1.2 in its strict reading: `no`, `on` and `017` are text, a key stands once, and there are limits on
 //! size, depth and what aliases may expand to, so that no document costs more than milliseconds.
 
-use crate::diagnostic::{Diagnostic, quote};
+use crate::diagnostic::quote;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 use serde_yaml::options::DuplicateKeyPolicy;
@@ -17,9 +17,11 @@ const MAX_DEPTH: usize = 32;
 /// Most scalars, lists and maps after aliases are expanded.
 const MAX_NODES: usize = 50_000;
 
-/// Where something stands in a file: line and column in characters, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where something stands: the file, and line and column in characters, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
+    /// Index in the list of files (or command-line arguments) that a pipeline is read from; 0 is its own.
+    pub file: usize,
     /// Line, from 1; 0 when not in a file.
     pub line: usize,
     /// Column in characters, from 1; 0 when not in a file.
@@ -28,9 +30,13 @@ pub struct Position {
 
 impl Position {
     /// The place of what was not written in a file.
-    pub const NONE: Position = Position { line: 0, column: 0 };
+    pub const NONE: Position = Position { file: 0, line: 0, column: 0 };
+
     /// The first character of a file.
-    pub const START: Position = Position { line: 1, column: 1 };
+    #[must_use]
+    pub fn start(file: usize) -> Position {
+        Position { file, line: 1, column: 1 }
+    }
 }
 
 /// A value and where it stands. What came through an alias stands where it was defined.
@@ -85,15 +91,22 @@ impl Node {
     }
 }
 
-/// Reads one document. An empty one is [`Node::Null`].
-pub(crate) fn read(file: &str, text: &str) -> Result<Spanned<Node>, Diagnostic> {
+/// What is wrong with a YAML text.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) at: Position,
+    pub(crate) message: String,
+    pub(crate) help: String,
+}
+
+/// Reads one document, that of the file of this index. An empty one is [`Node::Null`].
+pub(crate) fn read(file: usize, text: &str) -> Result<Spanned<Node>, Fault> {
     if text.len() > MAX_DOCUMENT_BYTES {
-        return Err(Diagnostic::new(
-            file,
-            Position::START,
-            format!("the file has more than the {MAX_DOCUMENT_BYTES} bytes of a pipeline"),
-            "a pipeline names its data files, it does not contain them",
-        ));
+        return Err(Fault {
+            at: Position::start(file),
+            message: format!("the file has more than the {MAX_DOCUMENT_BYTES} bytes of a pipeline"),
+            help: "a pipeline names its data files, it does not contain them".to_owned(),
+        });
     }
     let options = options! {
         strict_booleans: true,
@@ -111,30 +124,35 @@ pub(crate) fn read(file: &str, text: &str) -> Result<Spanned<Node>, Diagnostic> 
             max_inclusion_depth: 0,
         },
     };
-    serde_yaml::from_str_with_options(text, options).map_err(|error| explain(file, &error))
-}
-
-/// Reads the VALUE of `--set STAGE.PARAM=VALUE` as YAML in one line; `argument` names it in errors.
-pub(crate) fn read_argument(argument: &str, text: &str) -> Result<Spanned<Node>, Diagnostic> {
-    let mut node = read(argument, text).map_err(|mut error| {
-        (error.line, error.column) = (0, 0);
-        if error.help.is_empty() {
-            error.help = "put a value that has special characters in quotes".to_owned();
-        }
-        error
-    })?;
-    forget_positions(&mut node);
+    let mut node = serde_yaml::from_str_with_options(text, options).map_err(|error| explain(file, &error))?;
+    if file != 0 {
+        place(&mut node, &|at| at.file = file);
+    }
     Ok(node)
 }
 
-fn forget_positions(node: &mut Spanned<Node>) {
-    node.at = Position::NONE;
+/// Reads the VALUE of `--set STAGE.PARAM=VALUE` as YAML in one line; `at` is the argument.
+pub(crate) fn read_argument(at: Position, text: &str) -> Result<Spanned<Node>, Fault> {
+    let mut node = read(at.file, text).map_err(|mut fault| {
+        fault.at = at;
+        if fault.help.is_empty() {
+            fault.help = "put a value that has special characters in quotes".to_owned();
+        }
+        fault
+    })?;
+    place(&mut node, &|position| *position = at);
+    Ok(node)
+}
+
+/// Changes the positions of a tree.
+fn place(node: &mut Spanned<Node>, change: &dyn Fn(&mut Position)) {
+    change(&mut node.at);
     match &mut node.value {
-        Node::Seq(items) => items.iter_mut().for_each(forget_positions),
+        Node::Seq(items) => items.iter_mut().for_each(|item| place(item, change)),
         Node::Map(entries) => {
             for (key, value) in entries {
-                key.at = Position::NONE;
-                forget_positions(value);
+                change(&mut key.at);
+                place(value, change);
             }
         }
         _ => {}
@@ -142,8 +160,8 @@ fn forget_positions(node: &mut Spanned<Node>) {
 }
 
 /// The library's error in our words where its own would not help a user.
-fn explain(file: &str, error: &Error) -> Diagnostic {
-    let at = error.location().map_or(Position::START, |l| position(&l));
+fn explain(file: usize, error: &Error) -> Fault {
+    let at = Position { file, ..error.location().map_or(Position::start(file), |l| position(&l)) };
     let mut error = error;
     // What went wrong while an alias was expanded, in an expanded alias, and so on.
     while let Error::AliasError { error: inner, .. } | Error::WithSnippet { error: inner, .. } = error {
@@ -186,7 +204,7 @@ fn explain(file: &str, error: &Error) -> Diagnostic {
         }
         _ => (format!("this is not YAML: {message}"), "check brackets, quotes, colons and indentation"),
     };
-    Diagnostic::new(file, at, message, help)
+    Fault { at, message, help: help.to_owned() }
 }
 
 fn too_deep() -> (String, &'static str) {
@@ -195,6 +213,7 @@ fn too_deep() -> (String, &'static str) {
 
 fn position(location: &serde_yaml::Location) -> Position {
     Position {
+        file: 0,
         line: usize::try_from(location.line()).unwrap_or(usize::MAX),
         column: usize::try_from(location.column()).unwrap_or(usize::MAX),
     }
@@ -287,11 +306,12 @@ mod tests {
     use super::*;
 
     fn line(text: &str) -> String {
-        read("p.yaml", text).unwrap_err().to_string()
+        let Fault { at, message, help } = read(0, text).unwrap_err();
+        format!("{}:{}: {message}; {help}", at.line, at.column)
     }
 
     fn values(text: &str) -> Value {
-        read("p.yaml", text).unwrap().value.to_json()
+        read(0, text).unwrap().value.to_json()
     }
 
     #[test]
@@ -311,11 +331,11 @@ mod tests {
 
     #[test]
     fn positions_are_those_of_the_tokens_in_characters() {
-        let Node::Map(entries) = read("p", "é: ü\nlist: [ö, b]\nd: &d {x: 1}\ne: *d\n").unwrap().value
+        let Node::Map(entries) = read(0, "é: ü\nlist: [ö, b]\nd: &d {x: 1}\ne: *d\n").unwrap().value
         else {
             panic!("not a map")
         };
-        let at = |line, column| Position { line, column };
+        let at = |line, column| Position { file: 0, line, column };
         assert_eq!((entries[0].0.at, entries[0].1.at), (at(1, 1), at(1, 4)));
         let Node::Seq(list) = &entries[1].1.value else { panic!("not a list") };
         assert_eq!(list[1].at, at(2, 11));
@@ -335,19 +355,19 @@ mod tests {
     #[test]
     fn broken_yaml_says_where_and_what_to_do() {
         for (text, expected) in [
-            ("a: 1\nb: 2\na: 3\n", "p.yaml:3:1: the key `a` stands here a second time; keep one"),
-            ("a:\n  x: 1\n  x: 2\n", "p.yaml:3:3: the key `x` stands here a second time"),
-            ("a:\n\tb: 1\n", "p.yaml:2:2: a tab stands in the indentation; indent with spaces"),
-            ("{]}", "p.yaml:1:1: this is not YAML: mismatched bracket '{' closed by ']'; check brackets"),
-            ("a: [1, 2\nb: 3\n", "p.yaml:2:2: this is not YAML: illegal placement of ':' indicator"),
-            ("a: b: c\n", "p.yaml:1:5: this is not YAML: mapping values are not allowed"),
-            ("a: *x\n", "p.yaml:1:4: an alias (`*name`) stands here, but nothing before it"),
-            ("a: &a [*a]\n", "p.yaml:1:8: an alias refers to what contains it"),
-            ("a: 1\n---\nb: 2\n", "p.yaml:2:1: a second document begins here"),
-            ("a: !include /etc/passwd\n", "p.yaml:1:13: this is not YAML: unsupported tag `!include`"),
-            ("~: 1\n", "p.yaml:1:1: a key is empty"),
-            ("a: .nan\n", "p.yaml:1:4: infinity and NaN are not values"),
-            ("a: \0\n", "p.yaml:1:4: this is not YAML: unexpected character"),
+            ("a: 1\nb: 2\na: 3\n", "3:1: the key `a` stands here a second time; keep one"),
+            ("a:\n  x: 1\n  x: 2\n", "3:3: the key `x` stands here a second time"),
+            ("a:\n\tb: 1\n", "2:2: a tab stands in the indentation; indent with spaces"),
+            ("{]}", "1:1: this is not YAML: mismatched bracket '{' closed by ']'; check brackets"),
+            ("a: [1, 2\nb: 3\n", "2:2: this is not YAML: illegal placement of ':' indicator"),
+            ("a: b: c\n", "1:5: this is not YAML: mapping values are not allowed"),
+            ("a: *x\n", "1:4: an alias (`*name`) stands here, but nothing before it"),
+            ("a: &a [*a]\n", "1:8: an alias refers to what contains it"),
+            ("a: 1\n---\nb: 2\n", "2:1: a second document begins here"),
+            ("a: !include /etc/passwd\n", "1:13: this is not YAML: unsupported tag `!include`"),
+            ("~: 1\n", "1:1: a key is empty"),
+            ("a: .nan\n", "1:4: infinity and NaN are not values"),
+            ("a: \0\n", "1:4: this is not YAML: unexpected character"),
         ] {
             assert!(line(text).starts_with(expected), "{text:?}: {}", line(text));
         }
@@ -361,34 +381,33 @@ mod tests {
             bomb += &format!("a{i}: &a{i} [{aliases}]\n");
         }
         assert!(
-            line(&bomb).starts_with("p.yaml:5:22: the document is too large once aliases"),
+            line(&bomb).starts_with("5:22: the document is too large once aliases"),
             "{}",
             line(&bomb)
         );
         for (open, place) in [("[", "1:33"), ("{a: ", "1:129"), ("- ", "1:65"), ("? ", "1:65")] {
             let error = line(&open.repeat(100_000));
             assert!(
-                error.starts_with(&format!("p.yaml:{place}: lists and maps are nested more than 32 deep")),
+                error.starts_with(&format!("{place}: lists and maps are nested more than 32 deep")),
                 "{error}"
             );
         }
         let stairs: String = (0..1000).map(|n| format!("{}a:\n", " ".repeat(n))).collect();
-        assert!(line(&stairs).starts_with("p.yaml:33:33: lists and maps are nested"), "{}", line(&stairs));
+        assert!(line(&stairs).starts_with("33:33: lists and maps are nested"), "{}", line(&stairs));
         let wide: String = (0..60_000).map(|n| format!("k{n}: 1\n")).collect();
         assert!(line(&wide).contains("too large"), "{}", line(&wide));
         let long = "# ".to_owned() + &"x".repeat(MAX_DOCUMENT_BYTES);
         assert!(
-            line(&long).starts_with("p.yaml:1:1: the file has more than the 1048576 bytes of a pipeline")
+            line(&long).starts_with("1:1: the file has more than the 1048576 bytes of a pipeline")
         );
     }
 
     #[test]
-    fn an_argument_has_no_line() {
-        assert_eq!(
-            read_argument("--set a.b=[1, 2]", "[1, 2]").unwrap().value.to_json(),
-            serde_json::json!([1, 2])
-        );
-        let error = read_argument("--set a.b=[", "[").unwrap_err();
-        assert!(error.to_string().starts_with("--set a.b=[: this is not YAML"), "{error}");
+    fn an_argument_has_its_own_place() {
+        let argument = Position { file: 3, line: 0, column: 0 };
+        let node = read_argument(argument, "[1, 2]").unwrap();
+        assert_eq!((node.value.to_json(), node.at), (serde_json::json!([1, 2]), argument));
+        let fault = read_argument(argument, "[").unwrap_err();
+        assert!(fault.message.starts_with("this is not YAML") && fault.at == argument, "{fault:?}");
     }
 }

@@ -25,7 +25,7 @@ fn attempt(text: &str, catalogue: &Catalogue, options: &Options) -> Result<Plan,
         }
         Err(errors) => {
             assert!(errors.as_slice().len() <= 50);
-            assert!(!errors.render(text).is_empty());
+            assert!(!errors.render(|_| Some(text)).is_empty());
             errors.as_slice()
         }
     };
@@ -172,8 +172,11 @@ proptest! {
                                 param in "spacing|source|kind|order|(?s).{0,5}") {
         let options = Options {
             inputs: BTreeMap::from([(name, value.clone())]),
-            overrides: vec![Override { stage, param, value_text: value }],
             require_inputs: true,
+            until: Some(stage.clone()),
+            from: (stage.len() > 2).then(|| stage.clone()),
+            keep: vec![format!("{stage}.{param}"), stage.clone(), param.clone()],
+            overrides: vec![Override { stage, param, value_text: value }],
         };
         let _ = attempt(DEMO, &catalogue(), &options);
     }

@@ -2,25 +2,47 @@
 
 use super::{Options, PlannedInput, Resolver};
 use crate::diagnostic::{quote, suggest};
-use crate::params::InputValue;
+use crate::params::{Bound, InputValue};
 use crate::spec::{InputKind, InputSpec};
 use crate::yaml::{Node, Spanned, read_argument};
-use std::collections::BTreeMap;
+
+/// Whether a value is one of an input of this kind.
+pub(super) fn fits(kind: InputKind, value: &Node) -> bool {
+    match value {
+        Node::Null => true,
+        Node::Number(_) => is_number(kind),
+        Node::Text(text) => !is_number(kind) && !(kind.is_path() && text.is_empty()),
+        _ => false,
+    }
+}
+
+/// What to give to an input of this kind.
+pub(super) fn wanted(kind: InputKind) -> &'static str {
+    match kind {
+        InputKind::Number => "a number",
+        InputKind::Text => "text, in quotes if need be",
+        _ => "a path",
+    }
+}
+
+pub(super) fn is_number(kind: InputKind) -> bool {
+    kind == InputKind::Number
+}
 
 impl Resolver<'_> {
-    /// Values of the pipeline's inputs: from the command line, else the default.
-    pub(super) fn inputs(&mut self, options: &Options) -> (Vec<PlannedInput>, BTreeMap<String, InputValue>) {
+    /// Looks up the values of the pipeline's inputs.
+    pub(super) fn inputs(&mut self, options: &Options) -> Vec<PlannedInput> {
         let names = self.spec.inputs.iter().map(|i| i.name.value.as_str());
         for (name, value) in &options.inputs {
             if !names.clone().any(|n| n == name) {
-                self.found.argument_error(&format!("-i {name}={value}"), || {
+                let at = self.found.argument(&format!("-i {name}={value}"));
+                self.found.error(at, || {
                     let help = suggest(name, names.clone(), "its inputs are");
                     (format!("the pipeline has no input {}", quote(name)), help)
                 });
             }
         }
         let mut planned = Vec::new();
-        let mut values = BTreeMap::new();
         for input in &self.spec.inputs {
             let name = &input.name.value;
             let value = self.input_value(input, options);
@@ -28,75 +50,66 @@ impl Resolver<'_> {
                 InputValue::Known(Node::Text(text)) => Some(text.clone()),
                 InputValue::Known(Node::Null) => None,
                 InputValue::Known(other) => Some(other.to_json().to_string()),
-                InputValue::Unbound(_) => Some(format!("$inputs.{name}")),
+                InputValue::Unbound(_) | InputValue::Connected => Some(format!("$inputs.{name}")),
             };
             planned.extend(text.map(|value| PlannedInput {
                 name: name.clone(),
                 value,
                 is_path: input.kind.is_path(),
             }));
-            values.insert(name.clone(), value);
+            let bound = Bound { value, origin: Some(name.clone()), at: None };
+            self.scopes[0].values.insert(name.clone(), bound);
         }
-        (planned, values)
+        planned
     }
 
     fn input_value(&mut self, input: &InputSpec, options: &Options) -> InputValue {
         let name = &input.name.value;
-        let is_number = input.kind == InputKind::Number;
         if let Some(text) = options.inputs.get(name) {
-            if !is_number {
+            let at = self.found.argument(&format!("-i {name}={text}"));
+            if !is_number(input.kind) {
                 if text.is_empty() && input.kind.is_path() {
-                    self.found.argument_error(&format!("-i {name}="), || {
+                    self.found.error(at, || {
                         (format!("input {} has an empty path", quote(name)), format!("write -i {name}=PATH"))
                     });
                 }
                 return InputValue::Known(Node::Text(text.clone()));
             }
-            let argument = format!("-i {name}={text}");
-            if let Ok(Spanned { value: number @ Node::Number(_), .. }) = read_argument(&argument, text) {
+            if let Ok(Spanned { value: number @ Node::Number(_), .. }) = read_argument(at, text) {
                 return InputValue::Known(number);
             }
-            self.found.argument_error(&argument, || {
+            self.found.error(at, || {
                 (format!("input {} is a number, {} is not", quote(name), quote(text)), "give a number")
             });
             return InputValue::Unbound(input.kind);
         }
-        match &input.default {
-            Some(default) => {
-                let fits = match &default.value {
-                    Node::Null => true,
-                    Node::Number(_) => is_number,
-                    Node::Text(text) if input.kind.is_path() => !text.is_empty(),
-                    Node::Text(_) => !is_number,
-                    _ => false,
-                };
-                if fits {
-                    return InputValue::Known(default.value.clone());
-                }
-                self.found.error(default.at, || {
-                    let wanted = if input.kind.is_path() {
-                        "a path"
-                    } else if is_number {
-                        "a number"
-                    } else {
-                        "text, in quotes if need be"
-                    };
-                    let given = default.value.describe();
-                    (
-                        format!("the default of input {} is {given}", quote(name)),
-                        format!("give {wanted} or null"),
-                    )
-                });
-            }
-            None if options.require_inputs => self.found.error(input.name.at, || {
+        if let Some(value) = self.default(input) {
+            return value;
+        }
+        if options.require_inputs {
+            self.found.error(input.name.at, || {
                 let what = if input.kind.is_path() { "PATH" } else { "VALUE" };
                 (
                     format!("input {} has no value", quote(name)),
                     format!("give it one with -i {name}={what}, or a `default:` in the pipeline"),
                 )
-            }),
-            None => {}
+            });
         }
         InputValue::Unbound(input.kind)
+    }
+
+    /// The default of an input, if it has one.
+    pub(super) fn default(&mut self, input: &InputSpec) -> Option<InputValue> {
+        let default = input.default.as_ref()?;
+        if fits(input.kind, &default.value) {
+            return Some(InputValue::Known(default.value.clone()));
+        }
+        self.found.error(default.at, || {
+            (
+                format!("the default of input {} is {}", quote(&input.name.value), default.value.describe()),
+                format!("give {} or null", wanted(input.kind)),
+            )
+        });
+        Some(InputValue::Unbound(input.kind))
     }
 }

@@ -2,16 +2,15 @@
 
 use super::{Options, Resolver};
 use crate::diagnostic::{quote, suggest};
-use crate::params::{self, Given, InputValue};
+use crate::params::{self, Given};
 use crate::yaml::{Node, Position, Spanned, read_argument};
-use std::collections::BTreeMap;
 
 /// An [`Override`] whose value is read.
 pub(super) struct Set<'a> {
     stage: &'a str,
     param: Spanned<String>,
     value: Spanned<Node>,
-    argument: String,
+    at: Position,
 }
 
 impl Resolver<'_> {
@@ -19,16 +18,11 @@ impl Resolver<'_> {
         let mut sets = Vec::new();
         for one in &options.overrides {
             let argument = format!("--set {}.{}={}", one.stage, one.param, one.value_text);
-            match read_argument(&argument, &one.value_text) {
-                Ok(value) => sets.push(Set {
-                    stage: &one.stage,
-                    param: Spanned { value: one.param.clone(), at: Position::NONE },
-                    value,
-                    argument,
-                }),
-                Err(error) => {
-                    self.found.argument_error(&argument, || (error.message, error.help));
-                }
+            let at = self.found.argument(&argument);
+            let param = Spanned { value: one.param.clone(), at };
+            match read_argument(at, &one.value_text) {
+                Ok(value) => sets.push(Set { stage: &one.stage, param, value, at }),
+                Err(fault) => self.found.fault(fault),
             }
         }
         sets
@@ -37,7 +31,7 @@ impl Resolver<'_> {
     pub(super) fn unknown_overrides(&mut self, sets: &[Set<'_>]) {
         for set in sets.iter().filter(|set| self.stages.iter().all(|s| s.name != set.stage)) {
             let names = self.stages.iter().map(|s| s.name.as_str());
-            self.found.argument_error(&set.argument, || {
+            self.found.error(set.at, || {
                 (
                     format!("the pipeline has no stage {}", quote(set.stage)),
                     suggest(set.stage, names, "its stages are"),
@@ -46,17 +40,13 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn parameters(&mut self, n: usize, sets: &[Set<'_>], values: &BTreeMap<String, InputValue>) {
+    pub(super) fn parameters(&mut self, n: usize, sets: &[Set<'_>]) {
         let draft = &self.stages[n];
         let Some(offered) = &draft.offered else { return };
-        let written = self.spec.stages.get(n).map_or(&[][..], |s| &s.with);
-        let mut given: Vec<Given<'_>> =
-            written.iter().map(|(name, value)| Given { name, value, argument: None }).collect();
-        given.extend(sets.iter().filter(|set| set.stage == draft.name).map(|set| Given {
-            name: &set.param,
-            value: &set.value,
-            argument: Some(&set.argument),
-        }));
+        let mut given: Vec<Given<'_>> = draft.with.iter().map(|(name, value)| Given { name, value }).collect();
+        let sets = sets.iter().filter(|set| set.stage == draft.name);
+        given.extend(sets.map(|set| Given { name: &set.param, value: &set.value }));
+        let values = &self.scopes[draft.scope].values;
         let checked = params::check((&draft.name, draft.at), &offered.stage, &given, values, &mut self.found);
         self.stages[n].params = checked;
     }

@@ -1,8 +1,10 @@
 //! What the ports carry, and whether it fits.
 
-use super::{Edge, Resolver, Source};
+use super::{Edge, Resolver, Role, Source};
 use crate::diagnostic::quote;
 use crate::manifest::{Kind, Offered, PortDecl, Unit};
+use crate::spec::InputSpec;
+use crate::voxels::VoxelRules;
 use serde_json::Value;
 
 /// What a port may carry.
@@ -16,6 +18,11 @@ pub(super) struct Type {
 impl Type {
     pub(super) fn of(port: &PortDecl) -> Type {
         Type { kinds: port.kind.clone(), units: port.unit.clone() }
+    }
+
+    /// What an input of a pipeline takes when it is connected.
+    pub(super) fn of_input(input: &InputSpec) -> Type {
+        Type { kinds: input.kind.carries().into_iter().collect(), units: input.unit.into_iter().collect() }
     }
 
     /// What both allow, None when nothing.
@@ -43,15 +50,10 @@ impl Type {
 }
 
 impl Resolver<'_> {
-    /// Checks what arrives at a stage and works out what its outputs carry; its sources are done.
+    /// Works out what the outputs of a stage carry; its sources are done.
     pub(super) fn types(&mut self, n: usize) {
         let Some(Offered { stage: manifest, .. }) = self.stages[n].offered.clone() else { return };
         let inputs = self.stages[n].inputs.clone();
-        for (port, edges) in manifest.inputs.iter().zip(&inputs) {
-            for edge in edges {
-                self.check_edge(n, port, *edge);
-            }
-        }
         let mut types = Vec::new();
         for port in &manifest.outputs {
             let mut own = Type::of(port);
@@ -83,39 +85,73 @@ impl Resolver<'_> {
         self.stages.get(source.stage)?.types.get(source.port)
     }
 
-    fn check_edge(&mut self, n: usize, port: &PortDecl, edge: Edge) {
-        let wanted = Type::of(port);
-        let Some(carried) = self.carried(edge.from) else { return };
+    /// Checks what arrives at the inputs of pipelines that are stages.
+    pub(super) fn check_doors(&mut self) {
+        for n in 0..self.doors.len() {
+            let door = &self.doors[n];
+            let (input, edges) = (door.input, door.edges.clone().unwrap_or_default());
+            let target = format!("{}{}", self.scopes[door.scope].dotted(), input.name.value);
+            for edge in edges {
+                let fits = self.check_edge(&target, &Type::of_input(input), &VoxelRules::default(), edge);
+                self.doors[n].is_wrong |= !fits;
+            }
+        }
+    }
+
+    /// Checks what arrives at a stage.
+    pub(super) fn check_edges(&mut self, n: usize) {
+        let Some(Offered { stage: manifest, .. }) = self.stages[n].offered.clone() else { return };
+        let inputs = self.stages[n].inputs.clone();
+        for (port, edges) in manifest.inputs.iter().zip(&inputs) {
+            let target = format!("{}.{}", self.stages[n].name, port.name);
+            for edge in edges {
+                self.check_edge(&target, &Type::of(port), &port.voxels, *edge);
+            }
+        }
+    }
+
+    /// Whether what an edge carries is what its target takes; a door that it came through may have said so before.
+    fn check_edge(&mut self, target: &str, wanted: &Type, voxels: &VoxelRules, edge: Edge) -> bool {
+        if edge.door.is_some_and(|door| self.doors[door].is_wrong) {
+            return false;
+        }
+        let Some(carried) = self.carried(edge.from) else { return true };
         let source = &self.stages[edge.from.stage];
-        let Some(manifest) = source.offered.as_ref().map(|o| &o.stage) else { return };
+        let Some(manifest) = source.offered.as_ref().map(|o| &o.stage) else { return true };
         let from = |p: usize| {
             format!("{}.{}", source.name, manifest.outputs.get(p).map_or("?", |output| output.name.as_str()))
         };
-        let connection = format!("`{} -> {}.{}`", from(edge.from.port), self.stages[n].name, port.name);
-        if carried.meet(&wanted).is_some() {
+        let connection = format!("`{} -> {target}`", from(edge.from.port));
+        if carried.meet(wanted).is_some() {
             let output = manifest.outputs.get(edge.from.port);
-            if let Some((has, needed)) = output.and_then(|output| port.voxels.contradicts(&output.voxels)) {
-                let message =
-                    format!("{connection} carries {} with {has}, the input takes {needed}", carried.words());
-                self.found.error(edge.at, || (message, "put a stage between that converts"));
-            }
-            return;
+            let Some((has, needed)) = output.and_then(|output| voxels.contradicts(&output.voxels)) else {
+                return true;
+            };
+            let message =
+                format!("{connection} carries {} with {has}, the input takes {needed}", carried.words());
+            self.found.error(edge.at, || (message, "put a stage between that converts"));
+            return false;
         }
         let message = format!("{connection} carries {}, the input takes {}", carried.words(), wanted.words());
         // Perhaps the right stage and the wrong one of its outputs, or a parameter says what is carried.
-        let other = source.types.iter().position(|t| t.meet(&wanted).is_some());
-        let help = match (other, self.decided_by(edge.from, &wanted)) {
+        let other = source.types.iter().position(|t| t.meet(wanted).is_some());
+        let help = match (other, self.decided_by(edge.from, wanted)) {
             (Some(other), _) => format!("did you mean {}?", quote(&from(other))),
             (None, Some((origin, param, value))) => {
                 if !self.blamed.insert(origin) {
-                    return; // said once already
+                    return false; // said once already
                 }
-                let stage = quote(&self.stages[origin.stage].name);
-                format!("if that is what it is, write `{param}: {value}` under `with` of stage {stage}")
+                let draft = &self.stages[origin.stage];
+                let place = match draft.role {
+                    Role::Reader => format!("in the declaration of input {}", quote(read_by(&draft.name))),
+                    _ => format!("under `with` of stage {}", quote(&draft.name)),
+                };
+                format!("if that is what it is, write `{param}: {value}` {place}")
             }
             (None, None) => "connect another output or put a stage between that converts".to_owned(),
         };
         self.found.error(edge.at, || (message, help));
+        false
     }
 
     /// The output that an output takes its kind and unit from, if a parameter there decides and a value of it
@@ -138,4 +174,9 @@ impl Resolver<'_> {
             source = draft.inputs.get(input)?.first()?.from;
         }
     }
+}
+
+/// The input that a stage of this name reads.
+fn read_by(name: &str) -> &str {
+    name.rsplit_once("load:").map_or(name, |(_, input)| input)
 }

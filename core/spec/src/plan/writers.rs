@@ -1,10 +1,9 @@
 //! What is not a file yet gets a stage that makes one of it.
 
 use super::types::Type;
-use super::{Draft, Edge, Resolver, Source};
+use super::{Draft, Edge, Resolver, Role, Source};
 use crate::diagnostic::quote;
 use crate::manifest::Kind;
-use crate::params;
 use crate::spec::OutputSpec;
 
 /// Stages that write what is not a file yet.
@@ -72,18 +71,11 @@ impl Resolver<'_> {
         };
         let mut inputs = vec![Vec::new(); ports.len()];
         inputs[position] = edges.to_vec();
-        self.stages.push(Draft {
-            name: format!("save:{name}"),
-            at: output.name.at,
-            after: edges.iter().map(|e| (e.from.stage, e.at)).collect(),
-            offered: Some(offered),
-            inputs,
-            params: params::Checked::default(),
-            types: Vec::new(),
-            isolate: None,
-            implicit: true,
-        });
+        let draft = Draft::new(format!("save:{name}"), output.name.at, 0, Role::Writer, Some(offered));
+        let after = edges.iter().map(|e| (e.from.stage, e.at)).collect();
+        self.stages.push(Draft { inputs, after, ..draft });
         self.types(stage);
+        self.check_edges(stage);
         if self.stages[stage].types.is_empty() {
             self.found.error(output.from.at, || {
                 (

@@ -1,0 +1,16 @@
+//! Measurements of haematomas. Each stage has a file of its own; what they share lies beside them:
+//! `lesion` (voxels of a lesion), `hull` and `diameter` (outlines and largest distances), `plane` (axial
+//! slices in millimetres), `abc2` and `bounds`.
+#![forbid(unsafe_code)]
+
+mod abc2;
+mod bounds;
+mod diameter;
+mod hull;
+mod lesion;
+mod measure_volume;
+mod plane;
+
+pub use measure_volume::MeasureVolume;
+
+ichor_sdk::plugin!(MeasureVolume);

@@ -1,0 +1,14 @@
+//! Classical stages, without learning: the cranial cavity and a first segmentation by Hounsfield units.
+#![forbid(unsafe_code)]
+
+mod cavity;
+mod cavity_threshold;
+mod segment_threshold;
+#[cfg(test)]
+mod testing;
+mod window;
+
+pub use cavity_threshold::CavityThreshold;
+pub use segment_threshold::SegmentThreshold;
+
+ichor_sdk::plugin!(CavityThreshold, SegmentThreshold);

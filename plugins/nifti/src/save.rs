@@ -1,0 +1,242 @@
+//! Writes a NIfTI file.
+
+use crate::encode::{Encoder, type_of};
+use crate::extension::{self, Extension};
+use crate::fields::Fields;
+use crate::{affine, gzip, nifti1, nifti2};
+use ichor_sdk::json::Value;
+use ichor_sdk::prelude::*;
+use nifti::{Intent, NiftiType, XForm};
+
+/// Type of a voxel in the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
+enum Type {
+    Auto,
+    Uint8,
+    Int16,
+    Uint16,
+    Int32,
+    Uint32,
+    Float32,
+}
+
+/// Writes a NIfTI file.
+///
+/// One file, `nii.gz` or, without compression, `nii`: NIfTI-1, or NIfTI-2 when a dimension exceeds 32767. Voxels
+/// are written as they are, without slope; probabilities of several classes are volumes along the fourth
+/// dimension. The header holds the spatial unit mm, the affine as sform, and as qform if that says the same to
+/// 0.05 mm: a quaternion cannot express shear, so an image of a tilted gantry has an sform alone, which programs
+/// built on ITK refuse. Both have the code that load-nifti found, or 2 ("aligned"). Extensions that load-nifti
+/// was told to keep are written again.
+///
+/// The same image makes the same bytes, whatever the number of threads; the gzip data are one member that every
+/// program reads, with a list of its parts that lets load-nifti decompress them in parallel.
+#[derive(Stage)]
+#[stage(id = "save-nifti", version = "1.0.0")]
+#[input(image, kind = "volume|mask|labels|probs", doc = "the image to write")]
+#[output(file, kind = "blob", doc = "the file: application/gzip (nii.gz) or application/octet-stream (nii)")]
+pub struct SaveNifti {
+    /// 0 writes plain `nii`; 1 (fast) to 12 (small) compress.
+    #[param(default = 1, min = 0, max = 12)]
+    compression: u32,
+    /// Type of a voxel in the file; `auto` is the image's own. Other types round to the nearest whole number and
+    /// refuse what does not fit.
+    #[param(default = "auto")]
+    dtype: Type,
+    /// Text in the header, at most 79 bytes. It goes wherever the file goes: no names.
+    #[param(default = "Ichor")]
+    description: String,
+}
+
+impl Run for SaveNifti {
+    fn run(&self, run: &Context) -> Result<()> {
+        let image = run.input(Self::IMAGE)?;
+        let (head, ty) = self.head(&image, &|note| run.info(note))?;
+        let encoder = Encoder { head, voxels: image.voxels(), ty };
+        let (media, extension) = self.media();
+        let watch = |part: f64| {
+            run.progress(part, "writing");
+            run.check_cancelled()
+        };
+        run.emit_blob(Self::FILE, media, extension, self.bytes(run, &encoder, &watch)?)
+    }
+
+    fn plan(&self, run: &Context) -> Result<Need> {
+        let image = run.input(Self::IMAGE)?;
+        let bytes = (image.grid().len() * image.channels() * self.ty(image.dtype()).size_of()) as u64;
+        let (media, extension) = self.media();
+        run.emit_blob(Self::FILE, media, extension, Vec::new())?;
+        // Compressed data are joined at the end, and incompressible in the worst case.
+        Ok(Need { scratch_bytes: if self.compression > 0 { 2 * bytes } else { bytes }, device_bytes: 0 })
+    }
+}
+
+impl SaveNifti {
+    fn media(&self) -> (&'static str, &'static str) {
+        match self.compression {
+            0 => ("application/octet-stream", "nii"),
+            _ => ("application/gzip", "nii.gz"),
+        }
+    }
+
+    fn bytes(
+        &self,
+        par: &dyn Parallel,
+        encoder: &Encoder,
+        watch: &dyn Fn(f64) -> Result<()>,
+    ) -> Result<Vec<u8>> {
+        let piece = |range: std::ops::Range<usize>| {
+            let mut out = vec![0; range.len()];
+            encoder.write(range, &mut out).map(|()| out)
+        };
+        if self.compression > 0 {
+            return gzip::write::compress(par, self.compression, encoder.len(), &piece, watch);
+        }
+        watch(0.0)?;
+        const CHUNK: usize = 1 << 20;
+        let mut out = vec![0; encoder.len()];
+        let mut parts: Vec<_> = out.chunks_mut(CHUNK).map(|part| (part, Ok(()))).collect();
+        for_each_chunk(par, &mut parts, 1, &|n, part| {
+            for (bytes, result) in part {
+                *result = encoder.write(n * CHUNK..n * CHUNK + bytes.len(), bytes);
+            }
+        });
+        parts.into_iter().try_for_each(|(_, result)| result)?;
+        Ok(out)
+    }
+
+    /// Header and extensions, and the type of a voxel.
+    fn head(&self, image: &Input, tell: &dyn Fn(&str)) -> Result<(Vec<u8>, NiftiType)> {
+        let meta = image.meta();
+        let kind = image.kind();
+        let ty = self.ty(image.dtype());
+        let mut fields = self.fields(image.grid(), image.channels(), code(&meta), ty)?;
+        if kind == Kind::Labels {
+            fields.intent_code = Intent::Label as i32;
+        }
+        if fields.qform_code == 0 {
+            tell("the grid is sheared, as with a tilted gantry: the file has an sform and no qform");
+        }
+        Ok((head(&mut fields, &extension::from_json(&meta["nifti"]["extensions"])), ty))
+    }
+
+    fn ty(&self, own: DType) -> NiftiType {
+        match self.dtype {
+            Type::Auto => type_of(own),
+            Type::Uint8 => NiftiType::Uint8,
+            Type::Int16 => NiftiType::Int16,
+            Type::Uint16 => NiftiType::Uint16,
+            Type::Int32 => NiftiType::Int32,
+            Type::Uint32 => NiftiType::Uint32,
+            Type::Float32 => NiftiType::Float32,
+        }
+    }
+
+    fn fields(&self, grid: &Grid, volumes: usize, code: i32, ty: NiftiType) -> Result<Fields> {
+        let text = self.description.as_bytes();
+        if text.len() > 79 || text.contains(&0) {
+            let n = text.len();
+            return Err(Error::bad_params(format!("`description` has {n} bytes, 79 fit; shorten it")));
+        }
+        let mut fields = Fields {
+            datatype: ty as i16,
+            bitpix: 8 * ty.size_of() as i16,
+            xyzt_units: nifti::Unit::Mm as u8,
+            ..Fields::default()
+        };
+        fields.descrip[..text.len()].copy_from_slice(text);
+        let [x, y, z] = grid.shape.map(|n| n as i64);
+        fields.dim = [if volumes > 1 { 4 } else { 3 }, x, y, z, volumes as i64, 1, 1, 1];
+        fields.two = fields.dim.iter().any(|&n| n > i64::from(i16::MAX));
+        affine::put(&mut fields, grid, code);
+        Ok(fields)
+    }
+}
+
+/// The NIFTI_XFORM code that load-nifti left, or 2.
+fn code(meta: &Value) -> i32 {
+    let known =
+        meta["nifti"]["xform"].as_i64().and_then(|c| i32::try_from(c).ok()).filter(|c| (1..=5).contains(c));
+    known.unwrap_or(XForm::AlignedAnat as i32)
+}
+
+/// What comes before the voxels.
+fn head(fields: &mut Fields, extensions: &[Extension]) -> Vec<u8> {
+    let after = extension::to_bytes(extensions);
+    let size = if fields.two { nifti2::SIZE } else { nifti1::SIZE };
+    fields.vox_offset = (size + after.len()) as f64;
+    let mut out = fields.to_bytes();
+    out.extend(after);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::affine::Transform;
+    use crate::files::{Choice, open};
+    use crate::testing::write;
+    use ichor_image::Serial;
+
+    const ALL: Choice =
+        Choice { image: None, transform: Transform::Auto, volume: None, all: true, extensions: true };
+
+    fn stage(compression: u32) -> SaveNifti {
+        SaveNifti { compression, dtype: Type::Auto, description: "Ichor".into() }
+    }
+
+    fn grid(shape: [usize; 3]) -> Grid {
+        Grid::new(shape, Affine([[-0.5, 0.0, 0.0, 9.0], [0.0, -0.4, -3.0, 8.0], [0.0, -0.3, 4.0, 7.0]]))
+            .unwrap()
+    }
+
+    fn file(compression: u32, grid: &Grid, voxels: &[i16], extensions: &[Extension]) -> Vec<u8> {
+        let stage = stage(compression);
+        let mut fields = stage.fields(grid, voxels.len() / grid.len(), 1, NiftiType::Int16).unwrap();
+        let encoder = Encoder {
+            head: head(&mut fields, extensions),
+            voxels: Voxels::I16(voxels),
+            ty: NiftiType::Int16,
+        };
+        assert_eq!(encoder.head.len() % 16, 0);
+        stage.bytes(&Serial, &encoder, &|_| Ok(())).unwrap()
+    }
+
+    #[test]
+    fn files_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        for (shape, volumes) in [([7, 5, 3], 1), ([2, 2, 1], 3), ([40_000, 2, 1], 1), ([300, 200, 20], 1)] {
+            let grid = grid(shape);
+            let voxels: Vec<i16> = (0..grid.len() * volumes).map(|n| (n * 7 % 4001) as i16 - 1024).collect();
+            let one = [Extension { code: 6, data: vec![65; 8] }];
+            for compression in [0, 1, 9] {
+                let path = write(&dir, "x", &file(compression, &grid, &voxels, &one));
+                let mut image = open(&path, ALL).unwrap();
+                let data = image.read(&Serial, &|_| Ok(())).unwrap();
+                assert!(image.notes.is_empty(), "{:?}", image.notes);
+                let affine = image.placement.affine;
+                assert!(grid.same_as(&Grid::new(image.header.shape, affine).unwrap()));
+                assert_eq!((image.header.volumes, image.extensions), (volumes, one.to_vec()));
+                assert_eq!(image.header.fields.two, shape[0] > 32767);
+                let bytes = data.get(image.header.offset, 2 * voxels.len()).unwrap();
+                assert!(bytes[..] == voxels.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+            }
+        }
+    }
+
+    #[test]
+    fn the_description_has_a_limit() {
+        let mut stage = stage(0);
+        stage.description = "x".repeat(80);
+        let refused = stage.fields(&grid([1, 1, 1]), 1, 1, NiftiType::Int16).unwrap_err();
+        assert!(refused.to_string().contains("80 bytes, 79 fit"));
+    }
+
+    #[test]
+    fn the_code_of_the_space_comes_from_the_metadata() {
+        let of = |meta: Value| code(&meta);
+        assert_eq!(of(ichor_sdk::json::json!({ "nifti": { "xform": 4 } })), 4);
+        assert_eq!(of(ichor_sdk::json::json!({ "nifti": { "xform": 0 } })), 2);
+        assert_eq!(of(Value::Null), 2);
+    }
+}

@@ -1,0 +1,114 @@
+//! The house keeps its shape: which crate may depend on which, and under which licences.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+fn metadata() -> Value {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let args = ["metadata", "--format-version", "1", "--locked", "--offline", "--all-features"];
+    let output = Command::new(cargo).args(args).current_dir(ichor_tests::root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Names of the normal dependencies of every package of the workspace.
+fn arrows(metadata: &Value) -> BTreeMap<String, BTreeSet<String>> {
+    let members: BTreeSet<&str> =
+        metadata["workspace_members"].as_array().unwrap().iter().map(|m| m.as_str().unwrap()).collect();
+    let mut out = BTreeMap::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        if members.contains(package["id"].as_str().unwrap()) {
+            let deps = package["dependencies"].as_array().unwrap().iter();
+            let normal = deps.filter(|d| d["kind"].is_null()).map(|d| d["name"].as_str().unwrap().to_owned());
+            out.insert(package["name"].as_str().unwrap().to_owned(), normal.collect());
+        }
+    }
+    out
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let may: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        ("ichor-abi", &[][..]),
+        ("ichor-image", &[]),
+        ("ichor-sdk-macros", &[]),
+        ("ichor-sdk", &["ichor-abi", "ichor-image", "ichor-sdk-macros"]),
+        ("ichor-spec", &["ichor-image"]),
+        ("ichor-host", &["ichor-abi", "ichor-image", "ichor-spec"]),
+        ("ichor-exec", &["ichor-abi", "ichor-image", "ichor-spec", "ichor-host"]),
+        ("ichor", &["ichor-exec", "ichor-host", "ichor-spec"]),
+        ("ichor-dev", &["ichor-host", "ichor-spec"]),
+        ("ichor-tests", &["ichor-exec", "ichor-host", "ichor-image", "ichor-spec"]),
+    ]);
+    for (package, deps) in arrows(&metadata()) {
+        let allowed = match may.get(package.as_str()) {
+            Some(allowed) => allowed,
+            None => {
+                assert!(package.starts_with("ichor-plugin-"), "{package} has no place in the house yet");
+                &["ichor-sdk", "ichor-image"][..]
+            }
+        };
+        for dep in deps.iter().filter(|d| d.starts_with("ichor")) {
+            assert!(allowed.contains(&dep.as_str()), "{package} must not depend on {dep}");
+        }
+    }
+}
+
+#[test]
+fn each_heavy_library_lives_in_one_crate() {
+    let home = [
+        ("nifti", "ichor-plugin-nifti"),
+        ("serde-saphyr", "ichor-spec"),
+        ("petgraph", "ichor-spec"),
+        ("libloading", "ichor-host"),
+        ("burn", "ichor-plugin-cnn"),
+        ("burn-cuda", "ichor-plugin-cnn"),
+    ];
+    for (package, deps) in arrows(&metadata()) {
+        for (library, owner) in home {
+            assert!(!deps.contains(library) || package == owner, "{library} belongs in {owner}, not in {package}");
+        }
+        assert!(package != "ichor-abi" || deps.is_empty(), "the contract depends on nothing");
+    }
+}
+
+#[test]
+fn one_file_names_the_yaml_library() {
+    let mut pending = vec![ichor_tests::root().join("core"), ichor_tests::root().join("plugins")];
+    let mut found = Vec::new();
+    while let Some(dir) = pending.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                pending.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs")
+                && std::fs::read_to_string(&path).unwrap().contains("serde_yaml::")
+            {
+                found.push(path);
+            }
+        }
+    }
+    assert_eq!(found, [ichor_tests::root().join("core/spec/src/yaml.rs")]);
+}
+
+#[test]
+fn licences_are_permissive() {
+    let fine = [
+        "MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "ISC", "Zlib",
+        "Unicode-3.0", "Unlicense", "CC0-1.0", "MIT-0", "BSL-1.0",
+    ];
+    for package in metadata()["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        let licence = package["license"].as_str().unwrap_or_else(|| panic!("{name} states no licence"));
+        // Every part of an `AND` must be fine; of an `OR` one is enough. `/` is the old way to write OR.
+        let fine = licence.replace(['(', ')'], "").split(" AND ").all(|part| {
+            part.replace('/', " OR ").split(" OR ").any(|one| fine.contains(&one.trim()))
+        });
+        assert!(fine, "{name} is under {licence}");
+        assert!(
+            package["source"].is_null() || package["source"].as_str().unwrap().starts_with("registry+"),
+            "{name} does not come from the registry"
+        );
+    }
+}
