@@ -85,6 +85,8 @@ typedef struct ichor_str {
  *
  * Of a port:  name; kind: list of volume mask labels probs tensor table doc blob; unit: list of
  * none HU probability label mm (absent: any); grid: name of the input whose grid this port shares;
+ * dtype: list of u8 i16 u16 u32 f32; spacing: [least, greatest] in mm for i, j and k each;
+ * orientation: such as "RAS"; regular: true when the axes must be perpendicular;
  * doc. Inputs also: optional (bool), many (bool: takes a list of connections). Outputs also: like (has
  * kind and unit of that input), kind_param and unit_param (decided by that parameter's value).
  * Of a parameter, JSON Schema: type, enum, minimum, maximum, items, minItems, maxItems, default,

@@ -18,7 +18,9 @@ fn main() {
     }
     let pipeline = case.write("chain.yaml", yaml);
     let dir = case.path("");
-    println!("| mode | median per stage, µs | mean, µs | volume, MiB | peak of the host, MiB |\n|---|---|---|---|---|");
+    println!(
+        "| mode | median per stage, µs | mean, µs | volume, MiB | peak of the host, MiB |\n|---|---|---|---|---|"
+    );
     for mode in ["in-process", "worker"] {
         run_ok(["run", &pipeline, "-o", &case.path(mode), "--plugin-path", &dir, "--isolate", mode]);
         let record = case.record(&format!("{mode}/run.json"));

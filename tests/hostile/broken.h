@@ -17,6 +17,9 @@
 #ifndef RUN
 #define RUN run
 #endif
+#ifndef LOAD
+#define LOAD NULL
+#endif
 
 #define TEXT_OF(id)                                                                              \
   "{\"ichor\":1,\"name\":\"" id "\",\"version\":\"1.0.0\",\"stages\":[{\"id\":\"" id "\","       \
@@ -53,6 +56,7 @@ const ichor_plugin ichor_plugin_v1 = {
     .abi_minor = MINOR,
     .size = SIZE,
     .manifest = TABLE_MANIFEST,
+    .load = LOAD,
     .create = create,
     .run = RUN,
     .destroy = destroy,

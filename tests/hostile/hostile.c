@@ -218,6 +218,73 @@ static ichor_status close_files(const ichor_run *run, ichor_error *err) {
   return status;
 }
 
+/* ---- what only shows when one looks twice ---- */
+
+static ichor_status unwritten(const ichor_run *run, ichor_error *err) {
+  uint8_t *mask = make_mask(run);
+  if (!mask) return fail(err, ICHOR_INTERNAL, "the host would not make output `mask`");
+  memset(mask, 1, (voxels(run) + 1) / 2); /* fresh memory is zero, so who would notice the rest */
+  if (voxels(run) == 1) *mask = 1;
+  return ICHOR_OK;
+}
+
+/* Makes a mask whose first voxel is `bit`. */
+static ichor_status first_voxel(const ichor_run *run, ichor_error *err, int bit) {
+  uint8_t *mask = make_mask(run);
+  if (!mask) return fail(err, ICHOR_INTERNAL, "the host would not make output `mask`");
+  memset(mask, 0, voxels(run));
+  *mask = (uint8_t)(bit != 0);
+  return ICHOR_OK;
+}
+
+/* As many random bits as the mask has voxels, so that no two runs agree by chance. */
+static ichor_status random_mask(const ichor_run *run, ichor_error *err) {
+  uint8_t *mask = make_mask(run), bytes[256];
+  if (!mask) return fail(err, ICHOR_INTERNAL, "the host would not make output `mask`");
+  memset(mask, 0, voxels(run));
+  if (getentropy(bytes, sizeof bytes) != 0) return fail(err, ICHOR_INTERNAL, "no randomness");
+  for (size_t n = 0; n < voxels(run) && n < sizeof bytes; ++n) mask[n] = bytes[n] & 1;
+  return ICHOR_OK;
+}
+
+static ichor_status threads(const ichor_run *run, ichor_error *err) {
+  return first_voxel(run, err, run->max_threads > 1);
+}
+
+static ichor_status remembers(const ichor_run *run, ichor_error *err) {
+  static int runs;
+  return first_voxel(run, err, runs++);
+}
+
+/* Stays until it is told to go, and then all the more. */
+static ichor_status ignores_cancel(const ichor_run *run, ichor_error *err) {
+  while (run->cancelled(run)) pause();
+  return well(run, err);
+}
+
+static ichor_status refuses_u16(const ichor_run *run, ichor_error *err) {
+  if (ct_of(run)->tensor.dtype_code == ICHOR_UINT)
+    return fail(err, ICHOR_BAD_INPUT, "the CT has unsigned voxels, which HU are not");
+  return well(run, err);
+}
+
+static ichor_status thin(const ichor_run *run, ichor_error *err) {
+  volatile int64_t last = ct_of(run)->tensor.shape[2] - 1, spread = 100;
+  spread = spread / last;
+  return well(run, err);
+}
+
+static ichor_status straight(const ichor_run *run, ichor_error *err) {
+  const double *affine = ct_of(run)->geometry->affine;
+  if (affine[1] != 0 || affine[2] != 0 || affine[4] != 0) abort();
+  return well(run, err);
+}
+
+static ichor_status silent(const ichor_run *run, ichor_error *err) {
+  (void)run, (void)err;
+  return ICHOR_BAD_INPUT;
+}
+
 /* ---- the plugin ---- */
 
 #define STAGES(STAGE)                                                                       \
@@ -242,7 +309,26 @@ static ichor_status close_files(const ichor_run *run, ichor_error *err) {
   STAGE("close-files", close_files, "mask", "closes every file of its process")             \
   STAGE("nan", nan_probs, "probs", "makes probabilities that are NaN")                      \
   STAGE("bad-mask", bad_mask, "mask", "makes a mask of sevens")                             \
-  STAGE("log-flood", log_flood, "mask", "logs 200000 messages")
+  STAGE("log-flood", log_flood, "mask", "logs 200000 messages")                             \
+  STAGE("unwritten", unwritten, "mask", "writes half of its output")                        \
+  STAGE("random", random_mask, "mask", "makes something else each time")                    \
+  STAGE("threads", threads, "mask", "makes what depends on the number of threads")          \
+  STAGE("remembers", remembers, "mask", "makes what depends on what it made before")        \
+  STAGE("ignores-cancel", ignores_cancel, "mask", "does not stop when it is asked to")      \
+  STAGE("refuses-u16", refuses_u16, "mask", "refuses what its manifest lets through")       \
+  STAGE("thin", thin, "mask", "divides by the number of columns but one")                   \
+  STAGE("straight", straight, "mask", "aborts when the axes are oblique")                   \
+  STAGE("silent", silent, "mask", "fails without a sentence")                               \
+  STAGE("breaks", well, "mask", "aborts in destroy() when a run before has failed")         \
+  STAGE("trusting", well, "mask", "does not look what it is given")
+
+/* One more, for its parameter. */
+#define EDGE_ENTRY                                                                                  \
+  ",{\"id\":\"hostile-edge\",\"version\":\"1.0.0\",\"summary\":\"aborts at the limit of its parameter\","    \
+  "\"inputs\":[{\"name\":\"ct\",\"kind\":[\"volume\"]}],"                                                \
+  "\"outputs\":[{\"name\":\"mask\",\"kind\":[\"mask\"],\"grid\":\"ct\"}],"                                \
+  "\"params\":{\"type\":\"object\",\"properties\":{"                                               \
+  "\"count\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":9,\"default\":3}}}}"
 
 #define ENTRY(id, function, kind, summary)                                                          \
   "{\"id\":\"hostile-" id "\",\"version\":\"1.0.0\",\"summary\":\"" summary                         \
@@ -253,7 +339,7 @@ static ichor_status close_files(const ichor_run *run, ichor_error *err) {
 
 __attribute__((section(ICHOR_MANIFEST_SECTION), used)) static const char manifest[] =
     "{\"ichor\":1,\"name\":\"hostile\",\"version\":\"1.0.0\",\"stages\":["
-    ENTRY("well", well, "mask", "does as it should") STAGES(NEXT_ENTRY) "]}";
+    ENTRY("well", well, "mask", "does as it should") STAGES(NEXT_ENTRY) EDGE_ENTRY "]}";
 
 struct ichor_stage {
   const char *id;
@@ -261,10 +347,11 @@ struct ichor_stage {
 };
 
 #define ROW(id, function, kind, summary) {"hostile-" id, function},
-static struct ichor_stage stages[] = {{"hostile-well", well}, STAGES(ROW)};
+static struct ichor_stage stages[] = {{"hostile-well", well}, {"hostile-edge", well}, STAGES(ROW)};
 
 static ichor_status create(ichor_str id, ichor_str params, ichor_stage **out, ichor_error *err) {
-  (void)params;
+  /* Only hostile-edge has a parameter, and this is how the host writes its least value. */
+  if (memmem(params.ptr, params.len, "\"count\":0", 9)) abort();
   for (size_t n = 0; n < sizeof stages / sizeof *stages; ++n) {
     if (strlen(stages[n].id) == id.len && memcmp(stages[n].id, id.ptr, id.len) == 0) {
       *out = &stages[n];
@@ -274,9 +361,18 @@ static ichor_status create(ichor_str id, ichor_str params, ichor_stage **out, ic
   return fail(err, ICHOR_BAD_PARAMS, "there is no such stage");
 }
 
-static ichor_status run(ichor_stage *stage, const ichor_run *run, ichor_error *err) { return stage->run(run, err); }
+static int failures;
 
-static void destroy(ichor_stage *stage) { (void)stage; }
+static ichor_status run(ichor_stage *stage, const ichor_run *run, ichor_error *err) {
+  const ichor_value *ct = ct_of(run);
+  if (strcmp(stage->id, "hostile-trusting") != 0 && (!ct || ct->kind != ICHOR_VOLUME))
+    return ++failures, fail(err, ICHOR_BAD_INPUT, "input `ct` is not a volume");
+  return stage->run(run, err);
+}
+
+static void destroy(ichor_stage *stage) {
+  if (strcmp(stage->id, "hostile-breaks") == 0 && failures && failures++ > 1) abort();
+}
 
 const ichor_plugin ichor_plugin_v1 = {
     .magic = ICHOR_MAGIC,

@@ -22,7 +22,12 @@ pub fn bin() -> &'static Path {
     static BIN: OnceLock<PathBuf> = OnceLock::new();
     BIN.get_or_init(|| {
         let exe = std::env::current_exe().unwrap();
-        let dir = exe.ancestors().find(|p| p.file_name().is_some_and(|n| n == "deps" || n == "examples")).unwrap().parent().unwrap();
+        let dir = exe
+            .ancestors()
+            .find(|p| p.file_name().is_some_and(|n| n == "deps" || n == "examples"))
+            .unwrap()
+            .parent()
+            .unwrap();
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(["build", "--quiet", "--workspace", "--locked"]).current_dir(root());
         if dir.file_name().is_some_and(|n| n == "release") {
@@ -39,7 +44,8 @@ pub fn examples() -> &'static Path {
     static DIR: OnceLock<PathBuf> = OnceLock::new();
     DIR.get_or_init(|| {
         let folder = root().join("plugins/examples");
-        let made = Command::new("make").arg("--quiet").current_dir(&folder).env_remove("CARGO_TARGET_DIR").status();
+        let made =
+            Command::new("make").arg("--quiet").current_dir(&folder).env_remove("CARGO_TARGET_DIR").status();
         assert!(made.unwrap().success(), "the example plugins do not build");
         folder.join("build")
     })
@@ -50,7 +56,17 @@ pub fn compile_plugin(source: &Path, into: &Path) -> PathBuf {
     let name = source.file_stem().unwrap().to_str().unwrap();
     let library = into.join(format!("lib{name}.so"));
     let mut cc = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
-    cc.args(["-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror", "-I"]);
+    cc.args([
+        "-std=c11",
+        "-O2",
+        "-fPIC",
+        "-shared",
+        "-fvisibility=hidden",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-I",
+    ]);
     cc.arg(root().join("core/include")).arg(source).arg("-o").arg(&library);
     assert!(cc.status().unwrap().success(), "{} does not compile", source.display());
     library
@@ -123,8 +139,7 @@ impl Case {
     /// Names of the files under a folder in it, sorted.
     pub fn list(&self, name: &str) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.dir.path().join(name)) else { return Vec::new() };
-        let mut names: Vec<String> =
-            entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -147,4 +162,28 @@ pub fn shared_data(name: &str) -> Option<String> {
         eprintln!("not run: {} is not there", path.display());
     }
     None
+}
+
+/// A whole pipeline on a phantom that is small enough for tests; `ct` is its head.
+pub const SMALL: &str = "ichor: 1
+name: small
+seed: 5
+stages:
+  head:    { use: phantom-head, with: { shape: [128, 128, 24], spacing: [1.8, 1.8, 7.0], haematoma_ml: 40 } }
+  cavity:  { use: cavity-threshold, in: { ct: head.ct } }
+  segment: { use: segment-threshold, in: { ct: head.ct, cavity: cavity.mask } }
+  clean:   { use: filter-clusters, in: { mask: segment.mask } }
+  volume:  { use: measure-volume, in: { mask: clean.mask } }
+  look:    { use: picture, in: { ct: head.ct, masks: [cavity.mask, clean.mask] }, with: { slices: 4 } }
+outputs:
+  ct: head.ct
+  mask: clean.mask
+  volume: volume.table
+  picture: look.png
+";
+
+/// SHA-256 of a run's outputs by file name, as its record says.
+pub fn output_sums(record: &serde_json::Value) -> Vec<(String, String)> {
+    let text = |v: &serde_json::Value| v.as_str().unwrap().to_owned();
+    record["outputs"].as_array().unwrap().iter().map(|o| (text(&o["file"]), text(&o["sha256"]))).collect()
 }

@@ -1,7 +1,9 @@
 //! Runs one stage of a built plugin through the real library, in process or in a worker.
 
 use crate::bin;
-use ichor_host::{Host, HostOptions, Job, Limits, PluginDir, PluginFile, Sink, StageError, Value, find_plugins};
+use ichor_host::{
+    Host, HostOptions, Job, Limits, PluginDir, PluginFile, Sink, StageError, Value, find_plugins,
+};
 use ichor_spec::{Kind, StageManifest, Unit};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
@@ -42,7 +44,11 @@ impl Bench {
     /// The plugins in a folder.
     pub fn with_plugins(threads: usize, dir: &Path) -> Self {
         let (plugins, _) = find_plugins(&[PluginDir { path: dir.to_owned(), shipped: true }]);
-        let worker = HostOptions { worker_exe: bin().join("ichor"), worker_args: vec!["worker".into()], ..HostOptions::new(threads) };
+        let worker = HostOptions {
+            worker_exe: bin().join("ichor"),
+            worker_args: vec!["worker".into()],
+            ..HostOptions::new(threads)
+        };
         let host = Host::new(worker).unwrap();
         Self { host, plugins, worker: false, limits: Limits::default(), log: Mutex::default() }
     }
@@ -50,13 +56,22 @@ impl Bench {
     /// A stage and its plugin.
     pub fn find(&self, id: &str) -> (&PluginFile, &StageManifest) {
         let stages = |p: &'_ PluginFile| p.manifest.stages.iter().position(|s| s.id == id);
-        let (plugin, stage) = self.plugins.iter().find_map(|p| Some((p, stages(p)?))).unwrap_or_else(|| panic!("no stage {id}"));
+        let (plugin, stage) = self
+            .plugins
+            .iter()
+            .find_map(|p| Some((p, stages(p)?)))
+            .unwrap_or_else(|| panic!("no stage {id}"));
         (plugin, &plugin.manifest.stages[stage])
     }
 
     /// Runs stage `id`: `params` are completed with the defaults, `inputs` are named by port; a `many` port may
     /// be named several times. The outputs come by name.
-    pub fn run(&self, id: &str, params: Json, inputs: &[(&str, &Arc<Value>)]) -> Result<BTreeMap<String, Arc<Value>>, StageError> {
+    pub fn run(
+        &self,
+        id: &str,
+        params: Json,
+        inputs: &[(&str, &Arc<Value>)],
+    ) -> Result<BTreeMap<String, Arc<Value>>, StageError> {
         let (plugin, stage) = self.find(id);
         let mut complete = Map::new();
         for (name, schema) in stage.params().into_iter().flatten() {
@@ -67,7 +82,8 @@ impl Bench {
         complete.extend(params.as_object().unwrap().clone());
         let unknown = inputs.iter().find(|(name, _)| stage.inputs.iter().all(|p| p.name != *name));
         assert!(unknown.is_none(), "{id} has no input {}", unknown.unwrap().0);
-        let of_port = |port: &str| inputs.iter().filter(|(n, _)| *n == port).map(|(_, v)| Arc::clone(v)).collect();
+        let of_port =
+            |port: &str| inputs.iter().filter(|(n, _)| *n == port).map(|(_, v)| Arc::clone(v)).collect();
         let inputs: Vec<Vec<Arc<Value>>> = stage.inputs.iter().map(|p| of_port(&p.name)).collect();
         let job = Job {
             stage,

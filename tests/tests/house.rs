@@ -67,7 +67,10 @@ fn each_heavy_library_lives_in_one_crate() {
     ];
     for (package, deps) in arrows(&metadata()) {
         for (library, owner) in home {
-            assert!(!deps.contains(library) || package == owner, "{library} belongs in {owner}, not in {package}");
+            assert!(
+                !deps.contains(library) || package == owner,
+                "{library} belongs in {owner}, not in {package}"
+            );
         }
         assert!(package != "ichor-abi" || deps.is_empty(), "the contract depends on nothing");
     }
@@ -95,16 +98,28 @@ fn one_file_names_the_yaml_library() {
 #[test]
 fn licences_are_permissive() {
     let fine = [
-        "MIT", "Apache-2.0", "Apache-2.0 WITH LLVM-exception", "BSD-2-Clause", "BSD-3-Clause", "0BSD", "ISC", "Zlib",
-        "Unicode-3.0", "Unlicense", "CC0-1.0", "MIT-0", "BSL-1.0",
+        "MIT",
+        "Apache-2.0",
+        "Apache-2.0 WITH LLVM-exception",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "0BSD",
+        "ISC",
+        "Zlib",
+        "Unicode-3.0",
+        "Unlicense",
+        "CC0-1.0",
+        "MIT-0",
+        "BSL-1.0",
     ];
     for package in metadata()["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
         let licence = package["license"].as_str().unwrap_or_else(|| panic!("{name} states no licence"));
         // Every part of an `AND` must be fine; of an `OR` one is enough. `/` is the old way to write OR.
-        let fine = licence.replace(['(', ')'], "").split(" AND ").all(|part| {
-            part.replace('/', " OR ").split(" OR ").any(|one| fine.contains(&one.trim()))
-        });
+        let fine = licence
+            .replace(['(', ')'], "")
+            .split(" AND ")
+            .all(|part| part.replace('/', " OR ").split(" OR ").any(|one| fine.contains(&one.trim())));
         assert!(fine, "{name} is under {licence}");
         assert!(
             package["source"].is_null() || package["source"].as_str().unwrap().starts_with("registry+"),

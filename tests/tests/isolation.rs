@@ -135,5 +135,8 @@ fn files_that_are_no_plugins_are_set_aside_with_a_note() {
     let (found, notes) = find_plugins(&[PluginDir { path: dir.path().to_owned(), shipped: false }]);
     assert!(found.is_empty());
     let has = |file: &str, why: &str| notes.iter().any(|n| n.contains(file) && n.contains(why));
-    assert!(has("bad_manifest", "manifest is wrong") && has("text.so", "no ELF file") && has("cut.so", "damaged"), "{notes:?}");
+    assert!(
+        has("bad_manifest", "manifest is wrong") && has("text.so", "no ELF file") && has("cut.so", "damaged"),
+        "{notes:?}"
+    );
 }

@@ -65,7 +65,11 @@ pub fn bytes(n: u64) -> String {
     let mut size = n as f64;
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if size < 1023.5 {
-            return if size < 9.95 && unit != "B" { format!("{size:.1} {unit}") } else { format!("{size:.0} {unit}") };
+            return if size < 9.95 && unit != "B" {
+                format!("{size:.1} {unit}")
+            } else {
+                format!("{size:.0} {unit}")
+            };
         }
         size /= 1024.0;
     }
@@ -187,7 +191,10 @@ mod tests {
 
     #[test]
     fn sizes_read_well() {
-        assert_eq!([0, 36, 1536, 209_715_200, 3 << 30].map(bytes), ["0 B", "36 B", "1.5 KiB", "200 MiB", "3.0 GiB"]);
+        assert_eq!(
+            [0, 36, 1536, 209_715_200, 3 << 30].map(bytes),
+            ["0 B", "36 B", "1.5 KiB", "200 MiB", "3.0 GiB"]
+        );
     }
 
     #[test]

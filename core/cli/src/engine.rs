@@ -16,7 +16,7 @@ pub struct EngineArgs {
     ///
     /// Stages wait for each other where they would need more at once, and values that the cache holds are
     /// dropped and read again. A pipeline with a stage that needs more by itself is refused.
-    #[arg(long, value_name = "SIZE", value_parser = crate::size::parse)]
+    #[arg(long, value_name = "SIZE", value_parser = ichor_spec::size::parse)]
     memory: Option<u64>,
     /// Where stages run
     #[arg(long, value_enum, default_value = "auto")]
@@ -31,7 +31,7 @@ pub struct EngineArgs {
     #[arg(long)]
     no_cache: bool,
     /// Size at which the cache forgets what was not used for longest
-    #[arg(long, value_name = "SIZE", default_value = "10GiB", value_parser = crate::size::parse)]
+    #[arg(long, value_name = "SIZE", default_value = "10GiB", value_parser = ichor_spec::size::parse)]
     cache_limit: u64,
 }
 
@@ -72,7 +72,9 @@ impl EngineArgs {
         let cache = Cache::open(&dir, self.cache_limit);
         cache.map(Some).map_err(|e| {
             let dir = dir.display();
-            Failure::usage(format!("cannot write to the cache {dir}: {e}; name another with --cache, or --no-cache"))
+            Failure::usage(format!(
+                "cannot write to the cache {dir}: {e}; name another with --cache, or --no-cache"
+            ))
         })
     }
 

@@ -4,11 +4,13 @@ mod check;
 mod console;
 mod engine;
 mod graph;
+mod lock;
 mod plan;
 mod plugins;
 mod project;
+mod rerun;
 mod run;
-mod size;
+mod schema;
 mod why;
 mod worker;
 
@@ -39,8 +41,17 @@ enum Command {
     Graph(graph::Args),
     /// List the installed plugins and their stages, or show one stage
     Plugins(plugins::Args),
+    /// Print the JSON Schema of pipelines with all installed stages, for editors
+    ///
+    /// Save it as `.ichor.schema.json` and begin a pipeline with the line
+    /// `# yaml-language-server: $schema=.ichor.schema.json`.
+    Schema(schema::Args),
     /// Tell why a stage of a run was not reused
     Why(why::Args),
+    /// Do what a run record says again, and compare every output
+    Rerun(rerun::Args),
+    /// Write down which plugins and models a pipeline may use, for runs with --locked
+    Lock(lock::Args),
     /// Serve one plugin's stages to a host process
     #[command(hide = true)]
     Worker(worker::Args),
@@ -53,7 +64,10 @@ fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Plugins(args) => plugins::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Why(args) => why::run(&args),
+        Command::Rerun(args) => rerun::run(&args),
+        Command::Lock(args) => lock::run(&args),
         Command::Worker(args) => return worker::run(&args),
     };
     match result {

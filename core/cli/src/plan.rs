@@ -1,9 +1,9 @@
 //! `ichor plan`: what a run would do and need, from the pipeline and the headers of its files alone.
 
+use crate::Failure;
 use crate::console::{self, bytes};
 use crate::engine::EngineArgs;
 use crate::project::PipelineArgs;
-use crate::Failure;
 use ichor_exec::{RunForecast, Sums, forecast, read_sums, workers};
 use ichor_spec::Plan;
 use serde_json::json;
@@ -36,8 +36,15 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     };
     let forecast = forecast(&plan, &installed.files, &host, &worker, cache.as_ref().map(|c| (c, &sums)));
     if args.json {
-        let stages: Vec<_> = plan.stages.iter().zip(&forecast.stages).map(|(s, f)| json!({ "name": s.name, "use": s.stage.id, "forecast": f })).collect();
-        console::print_json(&json!({ "pipeline": plan.name, "peak_bytes": forecast.peak_bytes, "stages": stages }));
+        let stages: Vec<_> = plan
+            .stages
+            .iter()
+            .zip(&forecast.stages)
+            .map(|(s, f)| json!({ "name": s.name, "use": s.stage.id, "forecast": f }))
+            .collect();
+        console::print_json(
+            &json!({ "pipeline": plan.name, "peak_bytes": forecast.peak_bytes, "stages": stages }),
+        );
     } else {
         console::print(table(&plan, &forecast).trim_end());
     }
@@ -57,7 +64,8 @@ fn table(plan: &Plan, forecast: &RunForecast) -> String {
         let ports = stage.stage.outputs.iter().zip(&known.makes);
         let makes: Vec<String> = ports.map(|(port, what)| format!("{}: {what}", port.name)).collect();
         let (outputs, own) = (bytes(known.output_bytes), bytes(known.scratch_bytes));
-        let _ = writeln!(text, "{:width$}  {state:7} {outputs:>9} {own:>9}  {}", stage.name, makes.join("; "));
+        let _ =
+            writeln!(text, "{:width$}  {state:7} {outputs:>9} {own:>9}  {}", stage.name, makes.join("; "));
     }
     let at = forecast.peak_at.and_then(|n| plan.stages.get(n)).map_or("", |s| s.name.as_str());
     let _ = writeln!(text, "\npeak memory about {}, at stage {at}", bytes(forecast.peak_bytes));
@@ -72,10 +80,15 @@ pub fn first_error(plan: &Plan, forecast: &RunForecast) -> Option<String> {
             .inputs
             .iter()
             .flatten()
-            .map(|s| format!("{}.{}", plan.stages[s.stage].name, plan.stages[s.stage].stage.outputs[s.port].name))
+            .map(|s| {
+                format!("{}.{}", plan.stages[s.stage].name, plan.stages[s.stage].stage.outputs[s.port].name)
+            })
             .collect();
         let from = if from.is_empty() { String::new() } else { format!(", fed by {}", from.join(", ")) };
-        Some(format!("line {}: stage `{}` ({}{from}) would fail: {error}", stage.line, stage.name, stage.stage.id))
+        Some(format!(
+            "line {}: stage `{}` ({}{from}) would fail: {error}",
+            stage.line, stage.name, stage.stage.id
+        ))
     });
     let all: Vec<String> = failing.collect();
     (!all.is_empty()).then(|| all.join("\n"))

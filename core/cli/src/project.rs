@@ -1,7 +1,7 @@
 //! What every command on a pipeline needs: the plugins, and the pipeline resolved against them.
 
 use crate::Failure;
-use ichor_host::{PluginDir, PluginFile, find_plugins};
+use ichor_host::{PluginDir, PluginFile, find_plugins, find_plugins_anywhere};
 use ichor_spec::{Catalogue, Diagnostics, MAX_DOCUMENT_BYTES, Options, Override, Plan};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -19,6 +19,9 @@ pub struct PluginArgs {
     /// colons), then the folder of the ichor program. Of two stages with one name, the first found is used.
     #[arg(long, value_name = "DIR", global = true)]
     pub plugin_path: Vec<PathBuf>,
+    /// Use plugins also from files and folders that everybody, or another user, can write to
+    #[arg(long, global = true)]
+    pub allow_writable_plugins: bool,
 }
 
 /// A pipeline and what is bound to it.
@@ -71,7 +74,8 @@ impl PluginArgs {
         if let Some(home) = std::env::current_exe().ok().and_then(|exe| exe.parent().map(Path::to_owned)) {
             dirs.push(PluginDir { path: home, shipped: true });
         }
-        let (files, mut notes) = find_plugins(&dirs);
+        let find = if self.allow_writable_plugins { find_plugins_anywhere } else { find_plugins };
+        let (files, mut notes) = find(&dirs);
         let mut catalogue = Catalogue::new();
         for file in &files {
             catalogue.add(file.manifest.clone());
@@ -90,6 +94,26 @@ impl PluginArgs {
 }
 
 impl PipelineArgs {
+    /// The same as a command line, for the run record.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut list = vec![self.pipeline.display().to_string()];
+        let paths = |paths: &[PathBuf]| paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>();
+        for (flag, values) in [
+            ("--input", self.inputs.clone()),
+            ("--set", self.set.clone()),
+            ("--with", paths(&self.with)),
+            ("--until", self.until.iter().cloned().collect()),
+            ("--keep", self.keep.clone()),
+            ("--plugin-path", paths(&self.plugins.plugin_path)),
+        ] {
+            list.extend(values.into_iter().map(|value| format!("{flag}={value}")));
+        }
+        if self.plugins.allow_writable_plugins {
+            list.push("--allow-writable-plugins".into());
+        }
+        list
+    }
+
     /// Whether any input is bound.
     pub fn has_inputs(&self) -> bool {
         !self.inputs.is_empty()
@@ -166,7 +190,8 @@ impl From<PipelineError> for Failure {
         match error {
             PipelineError::Spec(findings, texts) => {
                 let text = |file: &str| texts.get(file).map_or("", String::as_str);
-                let each: Vec<String> = findings.iter().map(|finding| finding.render(text(&finding.file))).collect();
+                let each: Vec<String> =
+                    findings.iter().map(|finding| finding.render(text(&finding.file))).collect();
                 Self::usage(each.join("\nerror: "))
             }
             PipelineError::Other(failure) => failure,

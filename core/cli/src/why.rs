@@ -16,14 +16,19 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(), Failure> {
     let record = RunRecord::read(&args.run).ok_or_else(|| {
         let folder = args.run.display();
-        Failure::usage(format!("there is no run.json in {folder} that can be read; name the output folder of a run"))
+        Failure::usage(format!(
+            "there is no run.json in {folder} that can be read; name the output folder of a run"
+        ))
     })?;
     let chosen: Vec<_> =
         record.stages.iter().filter(|s| args.stage.as_ref().is_none_or(|name| s.name == *name)).collect();
     if chosen.is_empty() {
         let names: Vec<&str> = record.stages.iter().map(|s| s.name.as_str()).collect();
         let stage = args.stage.as_deref().unwrap_or_default();
-        return Err(Failure::usage(format!("the run has no stage `{stage}`; its stages are {}", names.join(", "))));
+        return Err(Failure::usage(format!(
+            "the run has no stage `{stage}`; its stages are {}",
+            names.join(", ")
+        )));
     }
     for stage in chosen {
         let because = stage.because.as_deref().unwrap_or("unknown");
@@ -31,7 +36,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             StageState::Reused => format!("{}: reused, nothing changed", stage.name),
             StageState::Done => format!("{}: ran, because of {because}", stage.name),
             StageState::Failed => format!("{}: ran and failed, because of {because}", stage.name),
-            StageState::Skipped => format!("{}: did not run, because a stage before it failed or the run was stopped", stage.name),
+            StageState::Skipped => format!(
+                "{}: did not run, because a stage before it failed or the run was stopped",
+                stage.name
+            ),
         });
     }
     Ok(())

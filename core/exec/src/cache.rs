@@ -43,8 +43,8 @@ pub(crate) struct Entry {
 }
 
 /// What reading a value gave.
-pub(crate) enum Read_ {
-    Value(Value),
+pub(crate) enum Found {
+    Value(Box<Value>),
     /// The file is not there, or not what its name says; it is removed.
     Damaged,
     NoMemory,
@@ -93,6 +93,11 @@ impl Cache {
         self.write(&self.place("stages", &format!("{}.json", entry.key)), |file| file.write_all(&text))
     }
 
+    /// Whether a value is there; it may still be damaged.
+    pub(crate) fn has(&self, id: &str) -> bool {
+        is_id(id) && self.place("values", id).is_file()
+    }
+
     pub(crate) fn put_value(&self, host: &Host, id: &str, value: &Value) -> io::Result<()> {
         let path = self.place("values", id);
         if path.is_file() {
@@ -115,18 +120,18 @@ impl Cache {
     }
 
     /// Reads a value and checks that it is what its id says.
-    pub(crate) fn value(&self, host: &Host, id: &str) -> Read_ {
+    pub(crate) fn value(&self, host: &Host, id: &str) -> Found {
         let path = self.place("values", id);
         match self.read(host, id, &path) {
             Some(Ok(value)) => {
                 touch(&path);
-                Read_::Value(value)
+                Found::Value(Box::new(value))
             }
             Some(Err(_)) => {
                 let _ = fs::remove_file(&path);
-                Read_::Damaged
+                Found::Damaged
             }
-            None => Read_::NoMemory,
+            None => Found::NoMemory,
         }
     }
 
@@ -157,7 +162,7 @@ impl Cache {
         }
         let element = head.described.element();
         let described = head.described.clone();
-        let made = head.described.with_bytes(host.pool(), |bytes| {
+        head.described.with_bytes(host.pool(), |bytes| {
             let failed = std::sync::atomic::AtomicBool::new(false);
             for_each_chunk(&host.parallel(), bytes, BLOCK, &|n, part| {
                 let mut read = || -> io::Result<()> {
@@ -176,8 +181,7 @@ impl Cache {
             });
             let is_it = !failed.into_inner() && id_of(host, &described, bytes) == id;
             if is_it { Ok(()) } else { Err(io::Error::from(io::ErrorKind::InvalidData)) }
-        });
-        made
+        })
     }
 
     fn write(&self, path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
@@ -274,7 +278,7 @@ mod tests {
         let value = value(&host, 0);
         let id = crate::content::content_id(&host, &value);
         cache.put_value(&host, &id, &value).unwrap();
-        let Read_::Value(back) = cache.value(&host, &id) else { panic!() };
+        let Found::Value(back) = cache.value(&host, &id) else { panic!() };
         assert_eq!((back.bytes(), back.described()), (value.bytes(), value.described()));
         assert!(back.grid().unwrap() == value.grid().unwrap());
 
@@ -284,17 +288,17 @@ mod tests {
             let mut bad = good.clone();
             bad[change] ^= 1;
             fs::write(&path, &bad).unwrap();
-            assert!(matches!(cache.value(&host, &id), Read_::Damaged), "byte {change}");
+            assert!(matches!(cache.value(&host, &id), Found::Damaged), "byte {change}");
             assert!(!path.exists());
         }
         for cut in [0, 100, good.len() - 1] {
             fs::write(&path, &good[..cut]).unwrap();
-            assert!(matches!(cache.value(&host, &id), Read_::Damaged));
+            assert!(matches!(cache.value(&host, &id), Found::Damaged));
         }
         // Under another value's name it is not that value.
         let other = crate::content::content_id(&host, &self::value(&host, 1));
         cache.put_value(&host, &other, &value).unwrap();
-        assert!(matches!(cache.value(&host, &other), Read_::Damaged));
+        assert!(matches!(cache.value(&host, &other), Found::Damaged));
     }
 
     #[test]
@@ -303,7 +307,8 @@ mod tests {
         let cache = Cache::open(dir.path(), 1).unwrap();
         let value = value(&host, 3);
         let id = crate::content::content_id(&host, &value);
-        let entry = Entry { key: "ab".repeat(32), outputs: vec![id.clone()], described: vec![value.described()] };
+        let entry =
+            Entry { key: "ab".repeat(32), outputs: vec![id.clone()], described: vec![value.described()] };
         cache.put_value(&host, &id, &value).unwrap();
         cache.put_stage(&entry).unwrap();
         assert_eq!(cache.stage(&entry.key).unwrap().outputs, entry.outputs);

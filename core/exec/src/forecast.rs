@@ -2,7 +2,7 @@
 
 use crate::cache::Cache;
 use crate::key::key;
-use crate::schedule::seed_of;
+use crate::schedule::{PROGRAM_BYTES, seed_of};
 use ichor_host::{Described, Host, PluginFile, Question};
 use ichor_image::Grid;
 use ichor_spec::{Plan, PlannedStage};
@@ -40,9 +40,6 @@ pub struct RunForecast {
     /// The stage during which that is.
     pub peak_at: Option<usize>,
 }
-
-/// Memory of the program and its plugins themselves.
-const PROGRAM_BYTES: u64 = 24 << 20;
 
 /// Forecasts a plan: reads headers of files, runs no stage.
 ///
@@ -107,7 +104,8 @@ fn ask(
     if let Some(error) = misfit(stage, inputs) {
         return StageForecast { error: Some(error), ..unknown() };
     }
-    let question = Question { stage: &stage.stage, params: &stage.params, seed: seed_of(plan, stage), inputs };
+    let question =
+        Question { stage: &stage.stage, params: &stage.params, seed: seed_of(plan, stage), inputs };
     match host.forecast(&plugins[stage.plugin], &question, worker) {
         Ok(forecast) => StageForecast {
             scratch_bytes: forecast.scratch_bytes,
@@ -137,7 +135,10 @@ fn misfit(stage: &PlannedStage, inputs: &[Vec<Option<Described>>]) -> Option<Str
             let (Some(grid), Some(dtype)) = (one.grid(), one.dtype()) else { continue };
             let form = form(&grid, dtype.name());
             if let Some(why) = port.voxels.objection(&form) {
-                return Some(format!("input `{}` {why}; put a stage between that converts, such as `resample`", port.name));
+                return Some(format!(
+                    "input `{}` {why}; put a stage between that converts, such as `resample`",
+                    port.name
+                ));
             }
         }
     }
@@ -172,7 +173,8 @@ fn peak(plan: &Plan, stages: &[StageForecast]) -> (u64, Option<usize>) {
     for output in &plan.outputs {
         last.insert((output.source.stage, output.source.port), plan.stages.len());
     }
-    let size = |(stage, port): (usize, usize)| stages[stage].outputs[port].as_ref().map_or(0, |d| d.len() as u64);
+    let size =
+        |(stage, port): (usize, usize)| stages[stage].outputs[port].as_ref().map_or(0, |d| d.len() as u64);
     let (mut live, mut most, mut at) = (BTreeMap::new(), 0, None);
     for (index, stage) in plan.stages.iter().enumerate().filter(|(n, _)| stages[*n].reused != Some(true)) {
         for source in stage.inputs.iter().flatten() {
@@ -202,7 +204,13 @@ pub struct Sums {
 
 impl Sums {
     /// The parts of a stage's key, its inputs known by their content ids.
-    pub(crate) fn parts(&self, plan: &Plan, plugins: &[PluginFile], index: usize, inputs: &[Vec<String>]) -> crate::key::Parts {
+    pub(crate) fn parts(
+        &self,
+        plan: &Plan,
+        plugins: &[PluginFile],
+        index: usize,
+        inputs: &[Vec<String>],
+    ) -> crate::key::Parts {
         let stage = &plan.stages[index];
         let sum = self.plugins.get(&stage.plugin).map_or("", String::as_str);
         let files = self.files.get(index).map_or(&[][..], Vec::as_slice);

@@ -22,20 +22,28 @@ pub(crate) fn parts(
     let mut parts = vec![
         ("contract".to_owned(), contract),
         ("stage".to_owned(), format!("{} {}", stage.stage.id, stage.stage.version)),
-        ("plugin".to_owned(), format!("{} {} sha256:{plugin_sha256}", plugin.manifest.name, plugin.manifest.version)),
+        (
+            "plugin".to_owned(),
+            format!("{} {} sha256:{plugin_sha256}", plugin.manifest.name, plugin.manifest.version),
+        ),
         ("seed".to_owned(), seed.to_string()),
     ];
     let mut names: Vec<(&String, &Value)> = stage.params.as_object().into_iter().flatten().collect();
     names.sort_by_key(|(name, _)| name.as_str());
     for (name, value) in names {
-        match files.iter().find(|(file, _)| file == name) {
+        let sums: Vec<&str> =
+            files.iter().filter(|(file, _)| file == name).map(|(_, sum)| sum.as_str()).collect();
+        if sums.is_empty() {
+            parts.push((format!("parameter {name}"), canonical(value)));
+        } else {
             // The same file under another folder is the same input; its own name may matter to a stage.
-            Some((_, sha256)) => {
-                let path = value.as_str().unwrap_or_default();
-                let file = path.rsplit('/').next().unwrap_or_default();
-                parts.push((format!("file {name}"), format!("{file} sha256:{sha256}")));
-            }
-            None => parts.push((format!("parameter {name}"), canonical(value))),
+            let paths = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+            let file = |path: &Value| {
+                path.as_str().and_then(|p| p.rsplit('/').next()).unwrap_or_default().to_owned()
+            };
+            let named: Vec<String> =
+                paths.iter().zip(sums).map(|(path, sum)| format!("{} sha256:{sum}", file(path))).collect();
+            parts.push((format!("file {name}"), named.join(" ")));
         }
     }
     for (port, ids) in stage.stage.inputs.iter().zip(inputs) {
@@ -63,8 +71,10 @@ fn canonical(value: &Value) -> String {
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by_key(|(key, _)| key.as_str());
-            let entries: Vec<String> =
-                entries.iter().map(|(k, v)| format!("{}:{}", Value::from(k.as_str()), canonical(v))).collect();
+            let entries: Vec<String> = entries
+                .iter()
+                .map(|(k, v)| format!("{}:{}", Value::from(k.as_str()), canonical(v)))
+                .collect();
             format!("{{{}}}", entries.join(","))
         }
         Value::Array(list) => format!("[{}]", list.iter().map(canonical).collect::<Vec<_>>().join(",")),
@@ -119,16 +129,23 @@ mod tests {
         .map(key)
         .collect();
         assert_eq!(keys.len(), 5);
-        assert_eq!(canonical(&json!({"b": [1, 2.5, null], "a": {"d": "x", "c": true}})), r#"{"a":{"c":true,"d":"x"},"b":[1,2.5,null]}"#);
+        assert_eq!(
+            canonical(&json!({"b": [1, 2.5, null], "a": {"d": "x", "c": true}})),
+            r#"{"a":{"c":true,"d":"x"},"b":[1,2.5,null]}"#
+        );
     }
 
     #[test]
     fn the_first_difference_is_named() {
         let old = parts(&[("stage", "s 1.0.0"), ("parameter min", "0.1"), ("parameter old", "1")]);
         let sum = "0123456789abcdef".repeat(4);
-        let new = parts(&[("stage", "s 1.0.0"), ("parameter min", "0.2"), ("file x", &format!("x sha256:{sum}"))]);
+        let new =
+            parts(&[("stage", "s 1.0.0"), ("parameter min", "0.2"), ("file x", &format!("x sha256:{sum}"))]);
         assert_eq!(difference(&old, &new).unwrap(), "parameter min: 0.1 -> 0.2");
-        assert_eq!(difference(&old[..1].to_vec(), &new[2..].to_vec()).unwrap(), "file x: new, x sha256:0123456789ab…");
+        assert_eq!(
+            difference(&old[..1].to_vec(), &new[2..].to_vec()).unwrap(),
+            "file x: new, x sha256:0123456789ab…"
+        );
         assert_eq!(difference(&old, &old[..2].to_vec()).unwrap(), "parameter old: no longer there, was 1");
         assert_eq!(difference(&old, &old), None);
     }

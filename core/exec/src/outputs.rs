@@ -20,7 +20,9 @@ impl OutputDir {
     /// before any stage runs, so that a directory that cannot be written costs nobody an hour.
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
-        let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(dir)?;
+        sweep(dir)?;
+        let prefix = format!("{STAGING}{}-{}-", host_name(), std::process::id());
+        let staging = tempfile::Builder::new().prefix(&prefix).tempdir_in(dir)?;
         Ok(Self { dir: dir.to_owned(), staging })
     }
 
@@ -52,6 +54,26 @@ impl OutputDir {
         fs::rename(staged.join(name), self.dir.join(name))?;
         File::open(&self.dir)?.sync_all()
     }
+}
+
+/// Removes what runs left that were killed on this machine. A run that is alive, or on another machine that
+/// shares the folder, keeps its own.
+fn sweep(dir: &Path) -> io::Result<()> {
+    let mine = format!("{STAGING}{}-", host_name());
+    for entry in fs::read_dir(dir)?.flatten() {
+        let name = entry.file_name();
+        let owner = name.to_str().and_then(|n| n.strip_prefix(&mine)).and_then(|n| n.split('-').next());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir_all(entry.path()); // another run may do the same
+        }
+    }
+    Ok(())
+}
+
+/// The machine's name, as far as it can stand in a file name.
+fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.chars().filter(char::is_ascii_alphanumeric).take(32).collect()
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -20,6 +20,12 @@ pub struct RunRecord {
     pub pipeline: String,
     /// The pipeline file.
     pub pipeline_file: FileRecord,
+    /// The command line: pipeline, inputs, changed parameters, overlays.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// The folder to which its paths are relative.
+    #[serde(default)]
+    pub folder: String,
     /// The pipeline's seed.
     pub seed: u64,
     /// When the run began, UTC.

@@ -1,11 +1,11 @@
 //! One run, from a plan to files.
 
 use crate::cache::Cache;
-use crate::forecast::Sums;
+use crate::forecast::{Sums, forecast};
 use crate::key::{Parts, difference};
 use crate::outputs::OutputDir;
 use crate::record::{FileRecord, PluginRecord, RunRecord, StageRecord, StageState, peak_bytes};
-use crate::schedule::{Ended, Finished, Observer, Work, run_stages};
+use crate::schedule::{Ended, Finished, Observer, PROGRAM_BYTES, Work, run_stages};
 use ichor_host::{Host, PluginFile, Value};
 use ichor_spec::Plan;
 use std::collections::BTreeMap;
@@ -32,6 +32,8 @@ pub struct Request<'a> {
     pub plan: &'a Plan,
     /// Path of the pipeline file, for the record.
     pub pipeline_file: &'a Path,
+    /// The command line that made the plan, for the record.
+    pub arguments: &'a [String],
     /// The plugins that the plan's stages index.
     pub plugins: &'a [PluginFile],
     /// Loads and calls them.
@@ -42,6 +44,8 @@ pub struct Request<'a> {
     pub isolation: Isolation,
     /// What stages made before, if it may be used.
     pub cache: Option<&'a Cache>,
+    /// Bytes of memory to stay under.
+    pub memory: Option<u64>,
     /// Set from outside to stop the run.
     pub cancel: &'a AtomicBool,
     /// Hears what happens.
@@ -60,6 +64,16 @@ pub enum RunError {
         what: String,
         /// What the system said.
         source: io::Error,
+    },
+    /// A stage needs more memory than the run may use. Nothing ran.
+    #[error("stage `{stage}` needs about {} MiB and the run may use {} MiB; raise --memory, or resample to fewer voxels before it", .needs >> 20, .limit >> 20)]
+    Memory {
+        /// The stage's name.
+        stage: String,
+        /// What it needs with its inputs and outputs, in bytes.
+        needs: u64,
+        /// What the run may use, in bytes.
+        limit: u64,
     },
     /// Results cannot be written.
     #[error("cannot write to {path}: {source}")]
@@ -89,13 +103,23 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
     let begin = Instant::now();
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let unwritable = |source| RunError::Output { path: out.to_owned(), source };
-    let pipeline_file = FileRecord::of("pipeline".into(), &request.pipeline_file.to_string_lossy())
-        .map_err(|source| RunError::Input { path: request.pipeline_file.display().to_string(), what: "pipeline".into(), source })?;
+    let pipeline_file =
+        FileRecord::of("pipeline".into(), &request.pipeline_file.to_string_lossy()).map_err(|source| {
+            RunError::Input {
+                path: request.pipeline_file.display().to_string(),
+                what: "pipeline".into(),
+                source,
+            }
+        })?;
     let (sums, inputs, used) = read_sums(plan, plugins)?;
+    let worker = workers(plan, plugins, request.isolation);
+    let needs = match request.memory {
+        Some(limit) => needs(request, &worker, &sums, limit)?,
+        None => Vec::new(),
+    };
     let before = RunRecord::read(out);
     let dir = OutputDir::open(out).map_err(unwritable)?;
 
-    let worker = workers(plan, plugins, request.isolation);
     let work = Work {
         plan,
         plugins,
@@ -105,6 +129,8 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
         observer,
         cache: request.cache,
         sums: &sums,
+        memory: request.memory,
+        needs: &needs,
     };
     let Finished { ended, outputs: values } = run_stages(&work);
     let failures = failures(plan, &ended);
@@ -115,6 +141,8 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
         notice: "research use only; not a medical device".into(),
         pipeline: plan.name.clone(),
         pipeline_file,
+        arguments: request.arguments.to_vec(),
+        folder: std::env::current_dir().unwrap_or_default().display().to_string(),
         seed: plan.seed,
         started,
         seconds: 0.0,
@@ -129,7 +157,9 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
     if failures.is_empty() && !interrupted {
         record.status = "done".into();
         for (output, value) in plan.outputs.iter().zip(&values) {
-            let value = value.as_ref().ok_or_else(|| RunError::Failed(vec![format!("output {} was not made", output.name)]))?;
+            let value = value
+                .as_ref()
+                .ok_or_else(|| RunError::Failed(vec![format!("output {} was not made", output.name)]))?;
             let file = file_name(&output.name, value).map_err(|why| RunError::Failed(vec![why]))?;
             record.outputs.push(dir.stage(&output.name, file, value.bytes()).map_err(unwritable)?);
         }
@@ -148,10 +178,31 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
     if failures.is_empty() { Ok(record) } else { Err(RunError::Failed(failures)) }
 }
 
+/// What each stage makes and needs of its own, in bytes.
+fn needs(request: &Request, worker: &[bool], sums: &Sums, limit: u64) -> Result<Vec<u64>, RunError> {
+    let Request { plan, plugins, host, cache, .. } = *request;
+    let known = forecast(plan, plugins, host, worker, cache.map(|cache| (cache, sums)));
+    let mut needs = Vec::new();
+    for (stage, one) in plan.stages.iter().zip(&known.stages) {
+        let own = one.output_bytes + one.scratch_bytes;
+        let size = |s: &ichor_spec::Source| {
+            known.stages[s.stage].outputs[s.port].as_ref().map_or(0, |d| d.len() as u64)
+        };
+        let whole = own + stage.inputs.iter().flatten().map(size).sum::<u64>() + PROGRAM_BYTES;
+        if one.reused != Some(true) && whole > limit {
+            return Err(RunError::Memory { stage: stage.name.clone(), needs: whole, limit });
+        }
+        needs.push(own);
+    }
+    Ok(needs)
+}
+
 /// Which stages run in a worker process.
 #[must_use]
 pub fn workers(plan: &Plan, plugins: &[PluginFile], isolation: Isolation) -> Vec<bool> {
     let of = |stage: &ichor_spec::PlannedStage| match (stage.isolate, isolation) {
+        // Only a process of its own can be stopped.
+        _ if stage.limits.any() => true,
         (_, Isolation::InProcess) => false,
         (_, Isolation::Worker) => true,
         (Some(isolate), Isolation::Auto) => isolate,
@@ -164,14 +215,20 @@ pub fn workers(plan: &Plan, plugins: &[PluginFile], isolation: Isolation) -> Vec
 ///
 /// # Errors
 /// [`RunError::Input`]: a file is not there.
-pub fn read_sums(plan: &Plan, plugins: &[PluginFile]) -> Result<(Sums, Vec<FileRecord>, Vec<PluginRecord>), RunError> {
+pub fn read_sums(
+    plan: &Plan,
+    plugins: &[PluginFile],
+) -> Result<(Sums, Vec<FileRecord>, Vec<PluginRecord>), RunError> {
     let (mut sums, mut inputs, mut used) = (Sums::default(), Vec::new(), BTreeMap::new());
     for stage in &plan.stages {
         let mut files = Vec::new();
         for (param, path) in &stage.input_files {
             let what = format!("{}.{param}", stage.name);
-            let record = FileRecord::of(what.clone(), path)
-                .map_err(|source| RunError::Input { path: path.into(), what, source })?;
+            let record = FileRecord::of(what.clone(), path).map_err(|source| RunError::Input {
+                path: path.into(),
+                what,
+                source,
+            })?;
             files.push((param.clone(), record.sha256.clone()));
             inputs.push(record);
         }
@@ -186,12 +243,20 @@ pub fn read_sums(plan: &Plan, plugins: &[PluginFile]) -> Result<(Sums, Vec<FileR
 fn file_name(name: &str, value: &Value) -> Result<String, String> {
     let extension = value.meta().get("extension").and_then(|e| e.as_str()).unwrap_or("bin");
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '.';
-    if extension.is_empty() || extension.len() > 16 || !extension.chars().all(plain) || extension.contains("..") {
-        return Err(format!("output {name} has the file extension `{extension}`, which is not plain letters and digits"));
+    if extension.is_empty()
+        || extension.len() > 16
+        || !extension.chars().all(plain)
+        || extension.contains("..")
+    {
+        return Err(format!(
+            "output {name} has the file extension `{extension}`, which is not plain letters and digits"
+        ));
     }
     let file = format!("{name}.{}", extension.trim_start_matches('.'));
     if ["run.json", "failed-run.json"].contains(&file.as_str()) {
-        return Err(format!("output {name} would be written over the run record {file}; give it another name"));
+        return Err(format!(
+            "output {name} would be written over the run record {file}; give it another name"
+        ));
     }
     Ok(file)
 }
@@ -259,6 +324,7 @@ fn because(before: Option<&RunRecord>, name: &str, parts: &Parts, cached: bool) 
     let old = before.and_then(|b| b.stages.iter().find(|s| s.name == name)).filter(|s| !s.key.is_empty());
     match old {
         None => "no run before in this folder".into(),
-        Some(old) => difference(&old.parts(), parts).unwrap_or_else(|| "nothing changed; its outputs are not in the cache".into()),
+        Some(old) => difference(&old.parts(), parts)
+            .unwrap_or_else(|| "nothing changed; its outputs are not in the cache".into()),
     }
 }

@@ -1,12 +1,13 @@
 //! Which stage runs when: as soon as its inputs are ready, within the thread budget.
 
-use crate::cache::{Cache, Entry, Read_};
+use crate::cache::{Cache, Entry, Found};
 use crate::content::content_id;
 use crate::forecast::Sums;
 use crate::key::{Parts, key};
 use ichor_host::{Host, Job, Limits, PluginFile, Sink, StageError, Value};
-use ichor_spec::{PlannedStage, Plan};
+use ichor_spec::{Plan, PlannedStage};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Instant;
@@ -44,6 +45,10 @@ pub(crate) struct Work<'a> {
     pub cache: Option<&'a Cache>,
     /// What is read: plugins and files.
     pub sums: &'a Sums,
+    /// Bytes to stay under.
+    pub memory: Option<u64>,
+    /// For each stage, the bytes that it makes and needs of its own; read when there is a limit.
+    pub needs: &'a [u64],
 }
 
 /// What the stages came to.
@@ -113,9 +118,11 @@ impl Slot {
         }
         let cache = work.cache.ok_or(Trouble::Damaged)?;
         match cache.value(work.host, &stored.id) {
-            Read_::Value(value) => Ok(Arc::clone(slot.insert(Arc::new(value)))),
-            Read_::Damaged => Err(Trouble::Damaged),
-            Read_::NoMemory => Err(Trouble::Stage(StageError::out_of_memory("no memory to read its input from the cache"))),
+            Found::Value(value) => Ok(Arc::clone(slot.insert(Arc::new(*value)))),
+            Found::Damaged => Err(Trouble::Damaged),
+            Found::NoMemory => {
+                Err(Trouble::Stage(StageError::out_of_memory("no memory to read its input from the cache")))
+            }
         }
     }
 }
@@ -152,6 +159,16 @@ impl Store {
             port.iter().map(|s| self.slots[s.stage][s.port].clone()).collect::<Option<Vec<_>>>()
         };
         stage.inputs.iter().map(connections).collect()
+    }
+
+    /// Keeps of every value that the cache holds its id alone.
+    fn drop_what_is_stored(&mut self, work: &Work) {
+        for slot in self.slots.iter_mut().flatten().flatten() {
+            let id = slot.id().to_owned();
+            if work.cache.is_some_and(|cache| cache.has(&id)) {
+                *slot = Slot::Stored(Stored { id, value: Arc::default() });
+            }
+        }
     }
 
     fn release_inputs_of(&mut self, stage: &PlannedStage) {
@@ -201,7 +218,7 @@ fn attempt(work: &Work) -> Option<Finished> {
     let mut damaged = false;
     let (send, receive) = mpsc::channel::<Report>();
     std::thread::scope(|scope| {
-        let mut running = 0;
+        let mut running = BTreeSet::new();
         loop {
             // Skip what cannot run any more, then begin what can, both in plan order, which is topological: a
             // stage that is skipped or reused settles those after it in the same pass.
@@ -218,26 +235,47 @@ fn attempt(work: &Work) -> Option<Finished> {
                 } else if sources().all(|e| matches!(e, Some(Ended::Done { .. })))
                     && let Some(inputs) = store.inputs_of(stage)
                 {
-                    begun[index] = true;
                     let parts = parts_of(work, index, &inputs);
-                    let entry = work.cache.and_then(|cache| cache.stage(&key(&parts)));
+                    let entry =
+                        work.cache.filter(|_| !stage.force).and_then(|cache| cache.stage(&key(&parts)));
                     if let Some(entry) = entry.filter(|e| e.outputs.len() == stage.stage.outputs.len()) {
+                        begun[index] = true;
                         work.observer.reused(index);
-                        store.put(index, entry.outputs.into_iter().map(|id| Slot::Stored(Stored { id, value: Arc::default() })));
+                        store.put(
+                            index,
+                            entry
+                                .outputs
+                                .into_iter()
+                                .map(|id| Slot::Stored(Stored { id, value: Arc::default() })),
+                        );
                         store.release_inputs_of(stage);
-                        ended[index] = Some(Ended::Done { seconds: 0.0, worker_peak: 0, reused: true, parts });
+                        ended[index] =
+                            Some(Ended::Done { seconds: 0.0, worker_peak: 0, reused: true, parts });
                         continue;
                     }
-                    running += 1;
+                    if stage.reuse_only {
+                        begun[index] = true;
+                        let why = "the cache does not have what it makes, and with --from it does not run; run once without --from";
+                        let error = StageError::refused(why);
+                        work.observer.ended(index, 0.0, Some(&error));
+                        ended[index] = Some(Ended::Failed { seconds: 0.0, error, parts });
+                        store.release_inputs_of(stage);
+                        continue;
+                    }
+                    if !fits(work, index, &running, &mut store) {
+                        continue; // when another stage has ended
+                    }
+                    begun[index] = true;
+                    running.insert(index);
                     let send = send.clone();
                     scope.spawn(move || run_stage(work, index, inputs, parts, &send));
                 }
             }
-            if running == 0 {
+            if running.is_empty() {
                 break;
             }
             let Ok(Report { index, seconds, parts, result }) = receive.recv() else { break };
-            running -= 1;
+            running.remove(&index);
             store.release_inputs_of(&stages[index]);
             ended[index] = Some(match result {
                 Ok((slots, worker_peak)) => {
@@ -290,7 +328,8 @@ fn run_stage(work: &Work, index: usize, inputs: Vec<Vec<Slot>>, parts: Parts, se
     let stage = &work.plan.stages[index];
     let token = work.host.budget().acquire();
     let begin = Instant::now();
-    let values = inputs.iter().map(|port| port.iter().map(|slot| slot.value(work)).collect::<Result<Vec<_>, _>>());
+    let values =
+        inputs.iter().map(|port| port.iter().map(|slot| slot.value(work)).collect::<Result<Vec<_>, _>>());
     let result = values.collect::<Result<Vec<_>, _>>().and_then(|values| {
         work.observer.started(index);
         let job = Job {
@@ -299,7 +338,7 @@ fn run_stage(work: &Work, index: usize, inputs: Vec<Vec<Slot>>, parts: Parts, se
             inputs: &values,
             seed: seed_of(work.plan, stage),
             max_threads: work.host.budget().threads(),
-            limits: Limits::default(),
+            limits: Limits { seconds: stage.limits.seconds, bytes: stage.limits.bytes },
             cancel: work.cancel,
             sink: &StageSink(work.observer, index),
         };
@@ -325,14 +364,45 @@ fn run_stage(work: &Work, index: usize, inputs: Vec<Vec<Slot>>, parts: Parts, se
     drop(inputs); // before the scheduler hears of it and frees what was read
     let made = result.as_ref().ok().map(|(slots, _)| slots.clone());
     let key = key(&parts);
-    let _ = send.send(Report { index, seconds, parts, result });
-    if let (Some(cache), Some(slots)) = (work.cache, made) {
-        if let Err(error) = keep(work, cache, key, &slots) {
+    let keep = || {
+        if let (Some(cache), Some(slots)) = (work.cache, made)
+            && let Err(error) = keep(work, cache, key, &slots)
+        {
             let text = format!("its outputs were not put into the cache: {error}");
             work.observer.log(index, ichor_abi::ICHOR_LOG_WARN, &text);
         }
+    };
+    let report = Report { index, seconds, parts, result };
+    if work.memory.is_some() {
+        keep(); // what the cache holds can be dropped from memory
+        let _ = send.send(report);
+    } else {
+        let _ = send.send(report); // others go on meanwhile
+        keep();
     }
     drop(token);
+}
+
+/// Memory of the program and its plugins themselves.
+pub(crate) const PROGRAM_BYTES: u64 = 24 << 20;
+
+/// Whether a stage may begin beside those that run. When none runs it may, after everything that can be read
+/// again has been dropped: a run with a stage that does not fit by itself was refused before it began.
+fn fits(work: &Work, index: usize, running: &BTreeSet<usize>, store: &mut Store) -> bool {
+    let Some(limit) = work.memory else { return true };
+    let pool = work.host.pool();
+    let wanted = work.needs[index] + running.iter().map(|&n| work.needs[n]).sum::<u64>() + PROGRAM_BYTES;
+    if pool.held() as u64 + wanted > limit {
+        pool.clear();
+    }
+    if pool.in_use() as u64 + wanted <= limit {
+        return true;
+    }
+    if running.is_empty() {
+        store.drop_what_is_stored(work);
+        pool.clear();
+    }
+    running.is_empty()
 }
 
 /// Values first, then the entry that names them.

@@ -21,7 +21,10 @@ impl<'a> Instance<'a> {
             (plugin.create)(ichor_str::new(id), ichor_str::new(params), &raw mut stage, err)
         })?;
         if stage.is_null() {
-            return Err(StageError::new(ICHOR_INTERNAL, "a bug in the plugin: it made no instance of the stage"));
+            return Err(StageError::new(
+                ICHOR_INTERNAL,
+                "a bug in the plugin: it made no instance of the stage",
+            ));
         }
         Ok(Self { plugin, stage })
     }
@@ -64,8 +67,13 @@ pub(crate) fn plan(
     let instance = Instance::new(plugin, id, params)?;
     let state = State::new(services, inputs);
     let table = state.table(seed);
-    let mut out =
-        ichor_plan { size: size_of::<ichor_plan>() as u32, reserved: 0, scratch_bytes: 0, device_bytes: 0, relative_cost: 0.0 };
+    let mut out = ichor_plan {
+        size: size_of::<ichor_plan>() as u32,
+        reserved: 0,
+        scratch_bytes: 0,
+        device_bytes: 0,
+        relative_cost: 0.0,
+    };
     // SAFETY: as in `call`.
     StageError::catch(|err| unsafe { plan(instance.stage, &raw const table, &raw mut out, err) })?;
     Ok(out)

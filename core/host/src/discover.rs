@@ -7,6 +7,7 @@ use object::{Object, ObjectSection};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -58,8 +59,37 @@ impl PluginFile {
 
 /// All plugins in `dirs`, in the order of the folders and, in each, of the file names; and notes about files
 /// that look like plugins and are none.
+///
+/// What anybody could have put there is refused, see [`find_plugins_anywhere`].
 #[must_use]
 pub fn find_plugins(dirs: &[PluginDir]) -> (Vec<PluginFile>, Vec<String>) {
+    find(dirs, false)
+}
+
+/// As [`find_plugins`], without regard to who may write to the folders: for the person who knows better.
+#[must_use]
+pub fn find_plugins_anywhere(dirs: &[PluginDir]) -> (Vec<PluginFile>, Vec<String>) {
+    find(dirs, true)
+}
+
+/// Why a plugin or its folder cannot be trusted: everybody may write to it, or it belongs to somebody else.
+fn distrust(path: &Path) -> Option<String> {
+    let data = fs::metadata(path).ok()?;
+    let shown = path.display();
+    if data.mode() & 0o002 != 0 {
+        return Some(format!(
+            "{shown} can be written by everybody (mode {:o}), so anybody may have changed it; `chmod o-w {shown}`, or \
+             --allow-writable-plugins if that is meant",
+            data.mode() & 0o7777
+        ));
+    }
+    let (owner, me) = (data.uid(), rustix::process::geteuid().as_raw());
+    (owner != 0 && owner != me).then(|| {
+        format!("{shown} belongs to user {owner}, neither to you nor to root; copy it, or --allow-writable-plugins if that is meant")
+    })
+}
+
+fn find(dirs: &[PluginDir], anywhere: bool) -> (Vec<PluginFile>, Vec<String>) {
     let (mut found, mut notes) = (Vec::new(), Vec::new());
     let mut seen = std::collections::BTreeSet::new();
     for dir in dirs {
@@ -70,12 +100,20 @@ pub fn find_plugins(dirs: &[PluginDir]) -> (Vec<PluginFile>, Vec<String>) {
                 continue;
             }
         };
+        if let Some(why) = distrust(&dir.path).filter(|_| !anywhere) {
+            notes.push(format!("no plugin of it is used: the folder {why}"));
+            continue;
+        }
         let mut paths: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
         paths.retain(|p| p.extension().is_some_and(|e| e == "so") && p.is_file());
         paths.sort();
         for path in paths {
             if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
                 continue; // two folders that are one
+            }
+            if let Some(why) = distrust(&path).filter(|_| !anywhere) {
+                notes.push(format!("{} is not used: {why}", path.display()));
+                continue;
             }
             match read_plugin(&path, dir.shipped) {
                 Ok(Some(plugin)) => found.push(plugin),

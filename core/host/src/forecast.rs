@@ -3,7 +3,7 @@
 use crate::discover::PluginFile;
 use crate::job::{Host, StageError};
 use crate::library::Loaded;
-use crate::outputs::check_shape;
+use crate::outputs::{check_inputs, check_shape};
 use crate::services::Services;
 use crate::value::{DType, Described, Shape, Value, kind_from_code};
 use ichor_abi::*;
@@ -41,7 +41,15 @@ impl Host {
     ///
     /// # Errors
     /// What would make the run fail: a file that is missing or broken, inputs that do not fit.
-    pub fn forecast(&self, plugin: &PluginFile, question: &Question, worker: bool) -> Result<Forecast, StageError> {
+    pub fn forecast(
+        &self,
+        plugin: &PluginFile,
+        question: &Question,
+        worker: bool,
+    ) -> Result<Forecast, StageError> {
+        check_inputs(question.stage, |port| {
+            question.inputs.get(port).into_iter().flatten().flatten().filter_map(Described::shape)
+        })?;
         let known: Option<Vec<Vec<Arc<Value>>>> = question
             .inputs
             .iter()
@@ -49,16 +57,20 @@ impl Host {
             .collect();
         let asked = match &known {
             Some(inputs) if worker => crate::worker::ask(self, plugin, question, inputs),
-            Some(inputs) => {
-                self.load(plugin).and_then(|loaded| ask(loaded, &question.stage.id, &question.params.to_string(), question.seed, inputs, question.stage.outputs.len()))
-            }
+            Some(inputs) => self.load(plugin).and_then(|loaded| {
+                let (id, params) = (&question.stage.id, question.params.to_string());
+                let (outputs, threads) = (question.stage.outputs.len(), self.budget().threads() as u32);
+                ask(loaded, (id, &params), question.seed, inputs, outputs, threads)
+            }),
             None => Err(StageError::new(ICHOR_UNSUPPORTED, "its inputs are not known")),
         };
         let mut forecast = match asked {
             Ok(forecast) => forecast,
-            Err(error) if error.status == ICHOR_UNSUPPORTED => {
-                Forecast { outputs: vec![None; question.stage.outputs.len()], scratch_bytes: 0, device_bytes: 0 }
-            }
+            Err(error) if error.status == ICHOR_UNSUPPORTED => Forecast {
+                outputs: vec![None; question.stage.outputs.len()],
+                scratch_bytes: 0,
+                device_bytes: 0,
+            },
             Err(error) => return Err(error),
         };
         forecast.outputs.resize(question.stage.outputs.len(), None);
@@ -77,17 +89,17 @@ impl Host {
     }
 }
 
-/// Asks a loaded plugin.
+/// Asks a loaded plugin about a stage, given as its name and parameters.
 pub(crate) fn ask(
     loaded: &Loaded,
-    id: &str,
-    params: &str,
+    stage: (&str, &str),
     seed: u64,
     inputs: &[Vec<Arc<Value>>],
     outputs: usize,
+    max_threads: u32,
 ) -> Result<Forecast, StageError> {
-    let notes = Notes { inputs, outputs: Mutex::new(vec![None; outputs]) };
-    let plan = crate::call::plan(loaded, (id, params), seed, inputs, &notes)?;
+    let notes = Notes { inputs, outputs: Mutex::new(vec![None; outputs]), max_threads };
+    let plan = crate::call::plan(loaded, stage, seed, inputs, &notes)?;
     let outputs = notes.outputs.into_inner().unwrap_or_else(PoisonError::into_inner);
     Ok(Forecast { outputs, scratch_bytes: plan.scratch_bytes, device_bytes: plan.device_bytes })
 }
@@ -131,6 +143,8 @@ fn by_manifest(question: &Question, decl: &PortDecl, made: &[Option<Described>])
 struct Notes<'a> {
     inputs: &'a [Vec<Arc<Value>>],
     outputs: Mutex<Vec<Option<Described>>>,
+    /// Threads that a run would have; the plan itself has one.
+    max_threads: u32,
 }
 
 impl Notes<'_> {
@@ -180,7 +194,7 @@ impl Services for Notes<'_> {
     fn log(&self, _: i32, _: &str) {}
 
     fn max_threads(&self) -> u32 {
-        1
+        self.max_threads
     }
 
     fn parallel_for(&self, n: u64, _: u64, body: ichor_body, user: *mut c_void) {

@@ -93,6 +93,12 @@ impl StageError {
         Self { breach: Some(breach), ..Self::new(ICHOR_INTERNAL, format!("a bug in the plugin: {why}")) }
     }
 
+    /// The run does not allow it.
+    #[must_use]
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(ICHOR_UNSUPPORTED, message)
+    }
+
     /// Not enough memory for what it needs.
     #[must_use]
     pub fn out_of_memory(message: impl Into<String>) -> Self {
@@ -222,7 +228,8 @@ impl Host {
             Ok(made) => {
                 let refusal = outputs.refusal();
                 if let Some(why) = &refusal {
-                    job.sink.log(ICHOR_LOG_WARN, &format!("the host refused something and it went on: {why}"));
+                    job.sink
+                        .log(ICHOR_LOG_WARN, &format!("the host refused something and it went on: {why}"));
                 }
                 Ok(Outcome { outputs: made, peak_bytes, refusal })
             }
@@ -249,7 +256,9 @@ impl Host {
         }
         let params = job.params.to_string();
         let services = Here { job, outputs, loops: self.loops(job) };
-        crate::call::call(loaded, (&job.stage.id, &params), job.seed, job.inputs, &services)
+        let result = crate::call::call(loaded, (&job.stage.id, &params), job.seed, job.inputs, &services);
+        crate::heap::trim();
+        result
     }
 
     fn loops<'a>(&'a self, job: &Job) -> Loops<'a> {

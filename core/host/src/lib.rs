@@ -10,6 +10,7 @@ mod call;
 pub mod conformance;
 mod discover;
 mod forecast;
+mod heap;
 mod job;
 mod library;
 mod limits;
@@ -24,7 +25,7 @@ mod worker;
 mod worker_main;
 
 pub use budget::{Budget, Token};
-pub use discover::{PluginDir, PluginFile, find_plugins, read_plugin};
+pub use discover::{PluginDir, PluginFile, find_plugins, find_plugins_anywhere, read_plugin};
 pub use forecast::{Forecast, Question};
 pub use job::{Host, HostOptions, Job, Outcome, Sink, StageError};
 pub use limits::Limits;

@@ -61,7 +61,8 @@ impl Loaded {
         let mismatch = |why: String| StageError::new(ICHOR_ABI_MISMATCH, why);
         // The loader knows libraries by their path, so this number must never stand for another file: a
         // duplicate that stays open.
-        let file = file.try_clone().map_err(|e| mismatch(format!("the plugin cannot be opened again: {e}")))?;
+        let file =
+            file.try_clone().map_err(|e| mismatch(format!("the plugin cannot be opened again: {e}")))?;
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
         std::mem::forget(file);
         // SAFETY: loading runs the library's initialisers: the person who put it in a plugin folder asked for
@@ -73,7 +74,9 @@ impl Loaded {
         // SAFETY: the symbol is data; it is checked before it is believed.
         let symbol = unsafe { library.get::<*const ichor_plugin>(ICHOR_SYMBOL) };
         let plugin = symbol.map(|s| s.into_raw().cast::<ichor_plugin>()).map_err(|_| {
-            mismatch("the plugin exports no `ichor_plugin_v1`; it must be built against ichor.h version 1".into())
+            mismatch(
+                "the plugin exports no `ichor_plugin_v1`; it must be built against ichor.h version 1".into(),
+            )
         })?;
         // Never dlclose, also of what is refused: its initialisers have run.
         std::mem::forget(library);
@@ -84,12 +87,18 @@ impl Loaded {
         let (magic, major, minor, size) =
             unsafe { ((*plugin).magic, (*plugin).abi_major, (*plugin).abi_minor, (*plugin).size) };
         if magic != ICHOR_MAGIC {
-            return Err(mismatch(format!("the plugin's table begins with {magic:#x}, not with ICHR; it is damaged")));
+            return Err(mismatch(format!(
+                "the plugin's table begins with {magic:#x}, not with ICHR; it is damaged"
+            )));
         }
         if major != ICHOR_ABI_MAJOR || minor > ICHOR_ABI_MINOR {
             return Err(mismatch(format!(
                 "the plugin needs contract {major}.{minor}, this Ichor offers {ICHOR_ABI_MAJOR}.{ICHOR_ABI_MINOR}; {}",
-                if major < ICHOR_ABI_MAJOR { "rebuild the plugin" } else { "update Ichor, or rebuild the plugin" }
+                if major < ICHOR_ABI_MAJOR {
+                    "rebuild the plugin"
+                } else {
+                    "update Ichor, or rebuild the plugin"
+                }
             )));
         }
         if (size as usize) < size_of::<ichor_plugin>() {
@@ -99,7 +108,9 @@ impl Loaded {
         let plugin: &'static ichor_plugin = unsafe { &*plugin };
         // SAFETY: the manifest is static data of the plugin.
         if unsafe { plugin.manifest.text() }.map(|t| t.trim_end_matches('\0').as_bytes()) != Some(manifest) {
-            return Err(mismatch("the manifest in the plugin's table is not the one in its file; rebuild it".into()));
+            return Err(mismatch(
+                "the manifest in the plugin's table is not the one in its file; rebuild it".into(),
+            ));
         }
         let (Some(create), Some(run), Some(destroy)) = (plugin.create, plugin.run, plugin.destroy) else {
             return Err(mismatch("the plugin's table lacks create, run or destroy; rebuild it".into()));

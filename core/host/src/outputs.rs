@@ -6,7 +6,7 @@ use crate::value::{DType, Shape, Value, kind_from_code};
 use ichor_abi::*;
 use ichor_image::parallel::map_ranges;
 use ichor_image::{Affine, Grid};
-use ichor_spec::{Kind, PortDecl, Unit};
+use ichor_spec::{Kind, PortDecl, StageManifest, Unit, VoxelForm, VoxelRules};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The outputs of one run, as far as they are made.
@@ -31,12 +31,13 @@ struct Made {
 type Refused = (ichor_status, String);
 
 impl<'a> Outputs<'a> {
-    /// Checks the inputs, too: those that must share a grid do.
+    /// Checks the inputs, too: their voxels are what their ports need, and those that must share a grid do.
     pub(crate) fn new(job: &'a Job<'a>, pool: &'a BufferPool) -> Result<Self, StageError> {
+        check_inputs(job.stage, |port| job.inputs.get(port).into_iter().flatten().filter_map(|v| v.shape()))?;
         for (port, values) in job.stage.inputs.iter().zip(job.inputs) {
             let Some(other) = &port.grid else { continue };
             let Some(wanted) = input_grid(job, other) else { continue };
-            for grid in values.iter().filter_map(|v| v.grid()).filter(|g| !g.same_as(&wanted)) {
+            if let Some(grid) = values.iter().filter_map(|v| v.grid()).find(|g| !g.same_as(&wanted)) {
                 return Err(StageError::new(
                     ICHOR_BAD_INPUT,
                     format!(
@@ -70,7 +71,9 @@ impl<'a> Outputs<'a> {
 
     fn port(&self, port: u32) -> Result<&'a PortDecl, Refused> {
         let outputs = &self.job.stage.outputs;
-        outputs.get(port as usize).ok_or_else(|| (ICHOR_BAD_PARAMS, format!("the stage has no output number {port}")))
+        outputs
+            .get(port as usize)
+            .ok_or_else(|| (ICHOR_BAD_PARAMS, format!("the stage has no output number {port}")))
     }
 
     pub(crate) fn new_tensor(&self, port: u32, shape: Shape) -> Result<Value, ichor_status> {
@@ -78,6 +81,7 @@ impl<'a> Outputs<'a> {
             let name = &decl.name;
             check_shape(&shape).map_err(|why| (ICHOR_BAD_PARAMS, format!("output `{name}`: {why}")))?;
             self.check_type(decl, shape.kind, shape.unit)?;
+            check_promise(decl, &shape)?;
             if let Some(grid) = shape.grid() {
                 self.check_grid(decl, &grid)?;
             }
@@ -95,9 +99,13 @@ impl<'a> Outputs<'a> {
     pub(crate) fn forward(&self, out: u32, input: u32) -> ichor_status {
         let result = self.port(out).and_then(|decl| {
             let value = self.job.inputs.get(input as usize).and_then(|p| p.first()).ok_or_else(|| {
-                (ICHOR_BAD_PARAMS, format!("output `{}` cannot be input number {input}: nothing is connected", decl.name))
+                (
+                    ICHOR_BAD_PARAMS,
+                    format!("output `{}` cannot be input number {input}: nothing is connected", decl.name),
+                )
             })?;
             self.check_type(decl, value.kind(), value.unit())?;
+            value.shape().map_or(Ok(()), |shape| check_promise(decl, shape))?;
             if let Some(grid) = value.grid() {
                 self.check_grid(decl, &grid)?;
             }
@@ -111,13 +119,16 @@ impl<'a> Outputs<'a> {
             let name = &decl.name;
             let kind = kind_from_code(kind)
                 .filter(|k| matches!(k, Kind::Table | Kind::Doc | Kind::Blob))
-                .ok_or_else(|| (ICHOR_BAD_PARAMS, format!("output `{name}`: kind {kind} is not made of bytes")))?;
+                .ok_or_else(|| {
+                    (ICHOR_BAD_PARAMS, format!("output `{name}`: kind {kind} is not made of bytes"))
+                })?;
             self.check_type(decl, kind, Unit::None)?;
             if kind != Kind::Blob && std::str::from_utf8(bytes).is_err() {
                 return Err((ICHOR_BAD_PARAMS, format!("output `{name}` is a {kind} and not UTF-8 text")));
             }
             if kind == Kind::Table {
-                check_table(bytes).map_err(|why| (ICHOR_BAD_PARAMS, format!("output `{name}` is no table: {why}")))?;
+                check_table(bytes)
+                    .map_err(|why| (ICHOR_BAD_PARAMS, format!("output `{name}` is no table: {why}")))?;
             }
             self.put(port, Made { value: Value::from_bytes(kind, bytes), forwarded: false })
         });
@@ -127,14 +138,19 @@ impl<'a> Outputs<'a> {
     pub(crate) fn set_meta(&self, port: u32, json: &str) -> ichor_status {
         let result = self.port(port).and_then(|decl| {
             let Ok(serde_json::Value::Object(meta)) = serde_json::from_str(json) else {
-                return Err((ICHOR_BAD_PARAMS, format!("the metadata of output `{}` is no JSON object", decl.name)));
+                return Err((
+                    ICHOR_BAD_PARAMS,
+                    format!("the metadata of output `{}` is no JSON object", decl.name),
+                ));
             };
             match self.lock().made.get_mut(port as usize) {
                 Some(Some(made)) => {
                     *made.value.meta_mut() = meta;
                     Ok(())
                 }
-                _ => Err((ICHOR_BAD_PARAMS, format!("output `{}` got metadata before it was made", decl.name))),
+                _ => {
+                    Err((ICHOR_BAD_PARAMS, format!("output `{}` got metadata before it was made", decl.name)))
+                }
             }
         });
         self.answer(result).err().unwrap_or(ICHOR_OK)
@@ -175,7 +191,10 @@ impl<'a> Outputs<'a> {
         // Masks, labels and probabilities have the one unit that there is for them.
         if kind == Kind::Volume && !units.is_empty() && !units.contains(&unit) {
             let wanted = units.iter().map(|u| u.name()).collect::<Vec<_>>().join(" or ");
-            return Err((ICHOR_BAD_PARAMS, format!("output `{name}` is in {unit}, its manifest says {wanted}")));
+            return Err((
+                ICHOR_BAD_PARAMS,
+                format!("output `{name}` is in {unit}, its manifest says {wanted}"),
+            ));
         }
         Ok(())
     }
@@ -191,7 +210,10 @@ impl<'a> Outputs<'a> {
             return Ok(());
         }
         let differ = where_they_differ(grid, &wanted);
-        let text = format!("output `{}` has the grid {grid}, its manifest promises that of `{other}`, {wanted}{differ}", decl.name);
+        let text = format!(
+            "output `{}` has the grid {grid}, its manifest promises that of `{other}`, {wanted}{differ}",
+            decl.name
+        );
         Err((ICHOR_BAD_PARAMS, text))
     }
 
@@ -203,7 +225,9 @@ impl<'a> Outputs<'a> {
             let name = &decl.name;
             let missing = || format!("it ended well without making its output `{name}`");
             let made = made.ok_or_else(|| StageError::breach(Breach::Missing, &missing()))?;
-            if let (Some(buffer), Some(shape), false) = (made.value.buffer(), made.value.shape(), made.forwarded) {
+            if let (Some(buffer), Some(shape), false) =
+                (made.value.buffer(), made.value.shape(), made.forwarded)
+            {
                 if buffer.overrun() {
                     let why = format!("it wrote behind the end of its output `{name}`");
                     return Err(StageError::breach(Breach::Overrun, &why));
@@ -211,11 +235,50 @@ impl<'a> Outputs<'a> {
                 check_content(shape, buffer.bytes(), loops)
                     .map_err(|why| StageError::breach(Breach::Content, &format!("output `{name}` {why}")))?;
                 // From here on it is an input of others, which must not write to it.
-                buffer.mapping().protect(false).map_err(|e| StageError::new(ICHOR_OUT_OF_MEMORY, e.to_string()))?;
+                buffer
+                    .mapping()
+                    .protect(false)
+                    .map_err(|e| StageError::new(ICHOR_OUT_OF_MEMORY, e.to_string()))?;
             }
             outputs.push(Arc::new(made.value));
         }
         Ok(outputs)
+    }
+}
+
+/// The voxels of what is connected to each input are as its port needs them.
+pub(crate) fn check_inputs<'s, I: Iterator<Item = &'s Shape>>(
+    stage: &StageManifest,
+    connected: impl Fn(usize) -> I,
+) -> Result<(), StageError> {
+    for (n, port) in stage.inputs.iter().enumerate() {
+        if let Some(objection) = connected(n).find_map(|shape| objection(&port.voxels, shape)) {
+            return Err(StageError::new(ICHOR_BAD_INPUT, format!("input `{}` {objection}", port.name)));
+        }
+    }
+    Ok(())
+}
+
+fn check_promise(decl: &PortDecl, shape: &Shape) -> Result<(), Refused> {
+    let Some(objection) = objection(&decl.voxels, shape) else { return Ok(()) };
+    Err((ICHOR_BAD_PARAMS, format!("output `{}` {objection}, as its manifest promises", decl.name)))
+}
+
+/// Why voxels break the rules of a port.
+fn objection(rules: &VoxelRules, shape: &Shape) -> Option<String> {
+    let dtype = shape.dtype.name();
+    match shape.affine {
+        Some(rows) => rules.objection(&VoxelForm {
+            dtype,
+            steps: [0, 1, 2].map(|column| rows.map(|row| row[column])),
+            orientation: Affine(rows).orientation(),
+        }),
+        // Of numbers without grid only the type can be asked.
+        None => VoxelRules { dtype: rules.dtype.clone(), ..VoxelRules::default() }.objection(&VoxelForm {
+            dtype,
+            steps: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+            orientation: ['R', 'A', 'S'],
+        }),
     }
 }
 
@@ -234,7 +297,11 @@ fn where_they_differ(a: &Grid, b: &Grid) -> String {
         let (p, q) = (a.affine.apply(v), b.affine.apply(v));
         (0..3).map(|i| (p[i] - q[i]).powi(2)).sum::<f64>().sqrt()
     };
-    format!(" (their first voxels lie {:.3} mm apart, their last {:.3} mm)", distance([0.0; 3]), distance(end))
+    format!(
+        " (their first voxels lie {:.3} mm apart, their last {:.3} mm)",
+        distance([0.0; 3]),
+        distance(end)
+    )
 }
 
 pub(crate) fn check_shape(shape: &Shape) -> Result<(), String> {
@@ -256,7 +323,9 @@ pub(crate) fn check_shape(shape: &Shape) -> Result<(), String> {
     if shape.kind == Kind::Tensor {
         return Ok(());
     }
-    let (ndim, Some(affine)) = (shape.dims.len(), shape.affine) else { return Err("it has no affine".into()) };
+    let (ndim, Some(affine)) = (shape.dims.len(), shape.affine) else {
+        return Err("it has no affine".into());
+    };
     if ndim != 3 && !(ndim == 4 && shape.kind == Kind::Probs) {
         return Err(format!("a {} of {ndim} dimensions", shape.kind));
     }
@@ -286,7 +355,9 @@ fn check_table(bytes: &[u8]) -> Result<(), String> {
 fn check_content(shape: &Shape, bytes: &[u8], loops: &Loops) -> Result<(), String> {
     fn bad(bytes: &[u8], loops: &Loops, size: usize, is_bad: &(dyn Fn(&[u8]) -> usize + Sync)) -> usize {
         let grain = 1 << 18;
-        map_ranges(loops, bytes.len() / size, grain, &|r| is_bad(&bytes[r.start * size..r.end * size])).iter().sum()
+        map_ranges(loops, bytes.len() / size, grain, &|r| is_bad(&bytes[r.start * size..r.end * size]))
+            .iter()
+            .sum()
     }
     /// Floats of native byte order, counted where `keep` does not hold. Written so that it becomes SIMD.
     fn floats(bytes: &[u8], keep: impl Fn(f32) -> bool) -> usize {
@@ -313,4 +384,75 @@ fn check_content(shape: &Shape, bytes: &[u8], loops: &Loops) -> Result<(), Strin
         _ => return Ok(()),
     };
     if count == 0 { Ok(()) } else { Err(format!("has {count} voxels {what}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::{Host, HostOptions, Sink};
+    use serde_json::{Value as Json, json};
+    use std::sync::atomic::AtomicBool;
+
+    struct Deaf;
+
+    impl Sink for Deaf {
+        fn progress(&self, _: f64, _: &str) {}
+        fn log(&self, _: i32, _: &str) {}
+    }
+
+    /// What the host says of a stage whose ports have these rules, given a CT of 0.5 x 0.5 x 5 mm in i16, LPS.
+    /// The stage hands it on, or makes a copy when `copies`.
+    fn verdict(input: Json, output: Json, copies: bool) -> Result<(), String> {
+        let port = |name: &str, mut rules: Json| {
+            rules["name"] = name.into();
+            rules["kind"] = json!(["volume"]);
+            rules
+        };
+        let stage = json!({"id": "s", "version": "1.0.0", "inputs": [port("ct", input)], "outputs": [port("out", output)]});
+        let stage: StageManifest = serde_json::from_value(stage).unwrap();
+        let host = Host::new(HostOptions::new(1)).unwrap();
+        let rows = [[-0.5, 0.0, 0.0, 10.0], [0.0, -0.5, 0.0, 10.0], [0.0, 0.0, 5.0, 0.0]];
+        let grid = Grid::new([2, 2, 2], Affine(rows)).unwrap();
+        let kind = (Kind::Volume, Unit::Hu, DType::I16);
+        let ct = Arc::new(Value::from_voxels(host.pool(), kind, &grid, &[0; 16]).unwrap());
+        let job = Job {
+            stage: &stage,
+            params: &json!({}),
+            inputs: &[vec![Arc::clone(&ct)]],
+            seed: 1,
+            max_threads: 1,
+            limits: Limits::default(),
+            cancel: &AtomicBool::new(false),
+            sink: &Deaf,
+        };
+        let outputs = Outputs::new(&job, host.pool()).map_err(|e| e.to_string())?;
+        let status = match copies {
+            true => outputs.new_tensor(0, ct.shape().unwrap().clone()).err().unwrap_or(ICHOR_OK),
+            false => outputs.forward(0, 0),
+        };
+        assert_eq!(status == ICHOR_OK, outputs.refusal().is_none());
+        outputs.refusal().map_or(Ok(()), Err)
+    }
+
+    #[test]
+    fn voxels_keep_the_rules_of_their_ports() {
+        let fits = json!({"dtype": ["f32", "i16"], "spacing": [[0.4, 0.6], [0.4, 0.6], [5, 5]], "orientation": "LPS", "regular": true});
+        for copies in [true, false] {
+            assert_eq!(verdict(json!({}), json!({}), copies), Ok(()));
+            assert_eq!(verdict(fits.clone(), fits.clone(), copies), Ok(()));
+            assert_eq!(
+                verdict(json!({}), json!({"orientation": "RAS"}), copies).unwrap_err(),
+                "output `out` has the orientation LPS, RAS is needed, as its manifest promises"
+            );
+        }
+        assert_eq!(
+            verdict(json!({"dtype": ["f32"]}), json!({}), true).unwrap_err(),
+            "input `ct` has voxels of type i16, f32 is needed"
+        );
+        assert_eq!(
+            verdict(json!({"spacing": [[0.4, 0.6], [0.4, 0.6], [0.5, 3]]}), json!({}), true).unwrap_err(),
+            "input `ct` has a spacing of 5.000 mm along k, 0.5 to 3 mm is needed"
+        );
+    }
 }

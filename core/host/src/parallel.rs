@@ -87,7 +87,8 @@ impl Threads {
         let grain = grain.clamp(1, n.max(1));
         // Far below the wrap of `next`: each thread adds `grain` once more than needed.
         let ranges = n.div_ceil(grain);
-        let helpers = u64::from(most.saturating_sub(1)).min(ranges.saturating_sub(1)).min(self.0.most_threads as u64);
+        let helpers =
+            u64::from(most.saturating_sub(1)).min(ranges.saturating_sub(1)).min(self.0.most_threads as u64);
         let this = Arc::new(Loop {
             next: AtomicU64::new(0),
             n,
@@ -131,7 +132,8 @@ impl Inner {
         let counters = self.share.counters();
         let mut queue = self.lock();
         while !queue.ended {
-            let wants = |l: &&Arc<Loop>| !l.exhausted() && l.helpers.load(Relaxed) < u64::from(l.most_helpers);
+            let wants =
+                |l: &&Arc<Loop>| !l.exhausted() && l.helpers.load(Relaxed) < u64::from(l.most_helpers);
             let Some(found) = queue.loops.iter().find(wants).cloned() else {
                 queue = self.work.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;

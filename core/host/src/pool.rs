@@ -59,7 +59,8 @@ impl BufferPool {
         }
         let recycled = self.home.with(|state| {
             // The smallest that fits, unless it would waste more than half.
-            let fits = |m: &Mapping| m.capacity() >= bytes && m.capacity() / 2 <= bytes.max(crate::shared::PAGE);
+            let fits =
+                |m: &Mapping| m.capacity() >= bytes && m.capacity() / 2 <= bytes.max(crate::shared::PAGE);
             let (best, _) =
                 state.free.iter().enumerate().filter(|(_, m)| fits(m)).min_by_key(|(_, m)| m.capacity())?;
             Some(state.free.swap_remove(best))
@@ -110,6 +111,11 @@ impl BufferPool {
     /// Bytes of values that are alive.
     pub fn in_use(&self) -> usize {
         self.home.with(|state| state.in_use)
+    }
+
+    /// Bytes of values that are alive and of memory that is kept to be used again.
+    pub fn held(&self) -> usize {
+        self.home.with(|state| state.in_use + state.free.iter().map(Mapping::capacity).sum::<usize>())
     }
 
     /// Most bytes that were alive at once.

@@ -23,6 +23,7 @@ pub(crate) trait Services: Sync {
 }
 
 /// What one run holds on behalf of the plugin.
+#[allow(clippy::vec_box, reason = "plugins hold the addresses of views while the vectors grow")]
 pub(crate) struct State<'a> {
     services: &'a dyn Services,
     inputs: Vec<Vec<Box<View>>>,

@@ -78,8 +78,7 @@ impl Mapping {
 
     /// Makes this process's view read-only, or writable again.
     pub(crate) fn protect(&self, writable: bool) -> io::Result<()> {
-        let flags =
-            if writable { MprotectFlags::READ | MprotectFlags::WRITE } else { MprotectFlags::READ };
+        let flags = if writable { MprotectFlags::READ | MprotectFlags::WRITE } else { MprotectFlags::READ };
         // SAFETY: the range is this mapping, alone.
         unsafe { mprotect(self.start().cast(), self.capacity, flags) }
     }

@@ -125,7 +125,10 @@ impl Shape {
 
 #[derive(Clone, Debug)]
 enum Content {
-    Voxels { shape: Shape, buffer: Arc<Buffer> },
+    Voxels {
+        shape: Shape,
+        buffer: Arc<Buffer>,
+    },
     Bytes(Arc<[u8]>),
     /// In a plan: known but for its bytes.
     Planned(Option<Shape>),

@@ -6,8 +6,8 @@ use crate::{buffer::Buffer, shared::Mapping};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::{IoSlice, IoSliceMut};
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-    recvmsg, sendmsg,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,16 @@ const MAX_FRAME: u32 = 64 << 20;
 #[derive(Serialize, Deserialize)]
 pub(crate) enum ToWorker {
     /// First: what to run, or, with a number of outputs, to forecast. Descriptors: the plugin, the budget, the worker's own page.
-    Start { stage: String, params: String, seed: u64, max_threads: u32, manifest: String, bytes_limit: Option<u64>, ports: usize, forecast: Option<usize> },
+    Start {
+        stage: String,
+        params: String,
+        seed: u64,
+        max_threads: u32,
+        manifest: String,
+        bytes_limit: Option<u64>,
+        ports: usize,
+        forecast: Option<usize>,
+    },
     /// An input; its memory is the descriptor. In a forecast there is none.
     Input { port: usize, value: Described },
     /// The inputs are complete.
@@ -39,17 +48,39 @@ pub(crate) enum ToWorker {
 /// From the worker.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum ToHost {
-    NewTensor { port: u32, shape: Shape },
-    Forward { out: u32, input: u32 },
+    NewTensor {
+        port: u32,
+        shape: Shape,
+    },
+    Forward {
+        out: u32,
+        input: u32,
+    },
     /// The bytes are the descriptor.
-    Emit { port: u32, kind: i32, len: usize },
-    SetMeta { port: u32, json: String },
-    Progress { fraction: f64, what: String },
-    Log { level: i32, message: String },
+    Emit {
+        port: u32,
+        kind: i32,
+        len: usize,
+    },
+    SetMeta {
+        port: u32,
+        json: String,
+    },
+    Progress {
+        fraction: f64,
+        what: String,
+    },
+    Log {
+        level: i32,
+        message: String,
+    },
     /// The answer to a forecast.
     Forecast(Forecast),
     /// Last: how it ended.
-    Done { status: i32, message: String },
+    Done {
+        status: i32,
+        message: String,
+    },
 }
 
 /// The memory to send along with a value's description.

@@ -67,7 +67,12 @@ const TAIL: usize = 10;
 const LINE: usize = 400;
 
 /// Runs the stage; returns how it ended and the most memory its process used.
-pub(crate) fn run(host: &Host, plugin: &PluginFile, job: &Job, outputs: &Outputs) -> (Result<(), StageError>, u64) {
+pub(crate) fn run(
+    host: &Host,
+    plugin: &PluginFile,
+    job: &Job,
+    outputs: &Outputs,
+) -> (Result<(), StageError>, u64) {
     let begun = Instant::now();
     let mut worker = match Worker::start(host) {
         Ok(worker) => worker,
@@ -77,6 +82,9 @@ pub(crate) fn run(host: &Host, plugin: &PluginFile, job: &Job, outputs: &Outputs
             return (Err(StageError::new(ICHOR_CRASHED, why)), 0);
         }
     };
+    if job.cancel.load(Ordering::Relaxed) {
+        worker.page.get().cancelled.store(1, Ordering::Relaxed); // also a stage of a millisecond hears it
+    }
     // A worker that dies while it is told is seen below, with its reason.
     let _ = worker.tell(plugin, job, host);
     let ended = worker.serve(job, outputs, host, begun);
@@ -90,14 +98,16 @@ pub(crate) fn ask(
     question: &Question,
     inputs: &[Vec<Arc<Value>>],
 ) -> Result<Forecast, StageError> {
-    let lost = |e: io::Error| StageError::new(ICHOR_CRASHED, format!("its worker process was lost while it planned: {e}"));
+    let lost = |e: io::Error| {
+        StageError::new(ICHOR_CRASHED, format!("its worker process was lost while it planned: {e}"))
+    };
     let mut worker = Worker::start(host).map_err(lost)?;
     let converse = || -> io::Result<Result<Forecast, StageError>> {
         let start = ToWorker::Start {
             stage: question.stage.id.clone(),
             params: question.params.to_string(),
             seed: question.seed,
-            max_threads: 1,
+            max_threads: host.budget().threads() as u32,
             manifest: String::from_utf8_lossy(&plugin.manifest_text).into_owned(),
             bytes_limit: None,
             ports: inputs.len(),
@@ -212,13 +222,18 @@ impl Worker {
             if let Some(limit) = job.limits.seconds
                 && begun.elapsed().as_secs_f64() > limit
             {
-                let why = format!("it was stopped after its time limit of {limit} s; raise the limit or look why it hangs");
+                let why = format!(
+                    "it was stopped after its time limit of {limit} s; raise the limit or look why it hangs"
+                );
                 return Ended::Killed(StageError::new(ICHOR_CRASHED, why));
             }
             if let Some(limit) = job.limits.bytes
                 && self.own_memory() > limit
             {
-                let why = format!("it was stopped at its memory limit of {} MiB; raise the limit or give it less", limit >> 20);
+                let why = format!(
+                    "it was stopped at its memory limit of {} MiB; raise the limit or give it less",
+                    limit >> 20
+                );
                 return Ended::Killed(StageError::new(ICHOR_CRASHED, why));
             }
         }
@@ -342,7 +357,10 @@ impl Worker {
 pub(crate) fn kill_marked(mark: &str) {
     let wanted = format!("{MARK}={mark}");
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()).and_then(Pid::from_raw) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|n| n.parse().ok()).and_then(Pid::from_raw)
+        else {
+            continue;
+        };
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         if environment.split(|&b| b == 0).any(|v| v == wanted.as_bytes()) {
             let _ = kill_process(pid, Signal::KILL); // gone already is as good

@@ -1,7 +1,7 @@
 //! The worker's end: loads one plugin, runs one stage, asks its host for everything else.
 
-use crate::buffer::Buffer;
 use crate::budget::{Counters, SharedCounters};
+use crate::buffer::Buffer;
 use crate::job::StageError;
 use crate::library::{Loaded, take_messages};
 use crate::parallel::{Share, Threads};
@@ -65,10 +65,12 @@ fn lost(error: io::Error) -> StageError {
 
 fn run(wire: &Wire) -> Result<(), StageError> {
     let (start, fds) = wire.receive::<ToWorker>().map_err(lost)?;
-    let ToWorker::Start { stage, params, seed, max_threads, manifest, bytes_limit, ports, forecast } = start else {
+    let ToWorker::Start { stage, params, seed, max_threads, manifest, bytes_limit, ports, forecast } = start
+    else {
         return Err(lost(io::ErrorKind::InvalidData.into()));
     };
-    let [plugin, budget, page]: [OwnedFd; 3] = fds.try_into().map_err(|_| lost(io::ErrorKind::InvalidData.into()))?;
+    let [plugin, budget, page]: [OwnedFd; 3] =
+        fds.try_into().map_err(|_| lost(io::ErrorKind::InvalidData.into()))?;
     let mut inputs: Vec<Vec<Arc<Value>>> = vec![Vec::new(); ports];
     loop {
         let (message, fds) = wire.receive::<ToWorker>().map_err(lost)?;
@@ -103,7 +105,7 @@ fn run(wire: &Wire) -> Result<(), StageError> {
     };
     let loaded = Loaded::open(&File::from(plugin), manifest.as_bytes())?;
     if let Some(outputs) = forecast {
-        let forecast = crate::forecast::ask(loaded, &stage, &params, seed, &inputs, outputs)?;
+        let forecast = crate::forecast::ask(loaded, (&stage, &params), seed, &inputs, outputs, max_threads)?;
         there.say(&ToHost::Forecast(forecast));
         return Ok(());
     }
@@ -149,7 +151,9 @@ impl There<'_> {
         let fds: Vec<_> = fd.iter().map(|m| m.fd()).collect();
         let answer = wire.send(request, &fds).and_then(|()| wire.receive::<ToWorker>());
         match answer {
-            Ok((ToWorker::Tensor { status } | ToWorker::Status { status }, fds)) => (status, fds.into_iter().next()),
+            Ok((ToWorker::Tensor { status } | ToWorker::Status { status }, fds)) => {
+                (status, fds.into_iter().next())
+            }
             _ => std::process::exit(1),
         }
     }

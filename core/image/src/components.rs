@@ -47,10 +47,20 @@ pub fn components(
     shape: [usize; 3],
     connectivity: Connectivity,
 ) -> Components {
-    let (runs, numbers, sizes) = numbered(par, mask, shape, connectivity);
+    let Clusters { runs, numbers, sizes, .. } = Clusters::new(par, mask, shape, connectivity);
     let mut labels = vec![0u32; mask.len()];
     paint(par, &mut labels, shape, &runs, &|n| numbers[n]);
     Components { labels, sizes }
+}
+
+/// The components of a mask without a label for every voxel: as runs along x, which take far less memory.
+pub struct Clusters {
+    shape: [usize; 3],
+    runs: Runs,
+    /// The number of each run's component.
+    numbers: Vec<u32>,
+    /// Voxels of component `l` at `l - 1`.
+    pub sizes: Vec<usize>,
 }
 
 /// The component with most voxels, as a mask; the one that comes first, when several have as many. Empty for
@@ -61,7 +71,7 @@ pub fn largest_component(
     shape: [usize; 3],
     connectivity: Connectivity,
 ) -> Vec<u8> {
-    let (runs, numbers, sizes) = numbered(par, mask, shape, connectivity);
+    let Clusters { runs, numbers, sizes, .. } = Clusters::new(par, mask, shape, connectivity);
     let largest =
         sizes.iter().max().map_or(0, |max| sizes.iter().take_while(|s| *s < max).count() as u32 + 1);
     let mut out = vec![0u8; mask.len()];
@@ -69,27 +79,47 @@ pub fn largest_component(
     out
 }
 
-/// The runs, the number of each run's component, and the sizes of the components.
-fn numbered(
-    par: &dyn Parallel,
-    mask: &[u8],
-    shape: [usize; 3],
-    connectivity: Connectivity,
-) -> (Runs, Vec<u32>, Vec<usize>) {
-    let runs = Runs::new(par, mask, shape, true, &connectivity.links());
-    let mut numbers = vec![0u32; runs.runs.len()];
-    let mut sizes: Vec<usize> = Vec::new();
-    for (n, run) in runs.runs.iter().enumerate() {
-        let root = runs.roots[n] as usize;
-        if root == n {
-            sizes.push(0);
-            numbers[n] = sizes.len() as u32;
-        } else {
-            numbers[n] = numbers[root];
+impl Clusters {
+    /// Finds the same components as [`components`], with the same numbers.
+    pub fn new(par: &dyn Parallel, mask: &[u8], shape: [usize; 3], connectivity: Connectivity) -> Self {
+        let runs = Runs::new(par, mask, shape, true, &connectivity.links());
+        let mut numbers = vec![0u32; runs.runs.len()];
+        let mut sizes: Vec<usize> = Vec::new();
+        for (n, run) in runs.runs.iter().enumerate() {
+            let root = runs.roots[n] as usize;
+            if root == n {
+                sizes.push(0);
+                numbers[n] = sizes.len() as u32;
+            } else {
+                numbers[n] = numbers[root];
+            }
+            sizes[numbers[n] as usize - 1] += (run.end - run.begin) as usize;
         }
-        sizes[numbers[n] as usize - 1] += (run.end - run.begin) as usize;
+        Self { shape, runs, numbers, sizes }
     }
-    (runs, numbers, sizes)
+
+    /// The runs in the order of memory: the number of the component, the first voxel, the voxels along x.
+    pub fn runs(&self) -> impl Iterator<Item = (u32, [usize; 3], usize)> {
+        let [_, ny, nz] = self.shape;
+        (0..ny * nz).flat_map(move |row| {
+            self.runs.of_row(row).map(move |n| {
+                let run = self.runs.runs[n];
+                let begin = [run.begin as usize, row % ny, row / ny];
+                (self.numbers[n], begin, (run.end - run.begin) as usize)
+            })
+        })
+    }
+
+    /// Fills a volume of the mask's shape with `value` of each voxel's component, and with 0 in the background.
+    pub fn paint<T: Copy + Default + Send>(
+        &self,
+        par: &dyn Parallel,
+        out: &mut [T],
+        value: &(dyn Fn(u32) -> T + Sync),
+    ) {
+        for_each_chunk(par, out, (self.shape[0] * self.shape[1]).max(1), &|_, part| part.fill(T::default()));
+        paint(par, out, self.shape, &self.runs, &|n| value(self.numbers[n]));
+    }
 }
 
 /// Fills each run of `out`, which is all zero, with its value.
@@ -181,6 +211,14 @@ mod tests {
                 let want = flood(&mask, shape, connectivity);
                 assert_eq!(components(&Serial, &mask, shape, connectivity).labels, want);
                 assert_eq!(components(&Threads, &mask, shape, connectivity).labels, want);
+                let (clusters, mut out) = (Clusters::new(&Threads, &mask, shape, connectivity), want.clone());
+                clusters.paint(&Threads, &mut out, &|label| 2 * label);
+                assert!(out.iter().zip(&want).all(|(out, want)| *out == 2 * want));
+                let mut out = vec![0; mask.len()];
+                for (label, [x, y, z], n) in clusters.runs() {
+                    out[x + shape[0] * (y + shape[1] * z)..][..n].fill(label);
+                }
+                assert_eq!(out, want);
             }
         }
     }

@@ -10,25 +10,30 @@ const LANES: usize = 16;
 /// edge is repeated. The same as `scipy.ndimage.gaussian_filter(mode="nearest", truncate=4)` up to f32 rounding.
 /// Memory: the result alone.
 pub fn gaussian(par: &dyn Parallel, data: &[f32], shape: [usize; 3], sigma_voxels: [f64; 3]) -> Vec<f32> {
+    let mut out = data.to_vec();
+    gaussian_in_place(par, &mut out, shape, sigma_voxels);
+    out
+}
+
+/// [`gaussian`] of a volume that is not needed afterwards: in its own memory.
+pub fn gaussian_in_place(par: &dyn Parallel, data: &mut [f32], shape: [usize; 3], sigma_voxels: [f64; 3]) {
     let [nx, ny, _] = shape;
     assert_eq!(data.len(), shape.iter().product::<usize>(), "array and shape disagree");
     let [wx, wy, wz] = sigma_voxels.map(kernel);
-    let mut out = data.to_vec();
-    if out.is_empty() {
-        return out;
+    if data.is_empty() {
+        return;
     }
     if wx.len() > 1 {
-        for_each_chunk(par, &mut out, nx * ny, &|_, plane| {
+        for_each_chunk(par, data, nx * ny, &|_, plane| {
             let mut padded = Vec::with_capacity(nx + 2 * wx.len());
             plane.chunks_mut(nx).for_each(|row| along_x(row, &wx, &mut padded));
         });
     }
     for (axis, weights) in [(1, &wy), (2, &wz)] {
         if weights.len() > 1 {
-            for_each_stack(par, &mut out, shape, axis, &|_, rows| across(rows, weights));
+            for_each_stack(par, data, shape, axis, &|_, rows| across(rows, weights));
         }
     }
-    out
 }
 
 /// Half of a symmetric Gaussian kernel: the weight of the centre, then of one voxel away, and so on.

@@ -26,9 +26,9 @@ mod stack;
 mod testing;
 
 pub use bounds::{Bounds, bounding_box};
-pub use components::{Components, Connectivity, components, largest_component};
+pub use components::{Clusters, Components, Connectivity, components, largest_component};
 pub use distance::distance_to;
-pub use filter::gaussian;
+pub use filter::{gaussian, gaussian_in_place};
 pub use geometry::{Affine, GeometryError, Grid};
 pub use holes::{fill_holes, fill_holes_slices};
 pub use labels::resample_labels;

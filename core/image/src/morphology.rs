@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_voxel_grows_to_the_ball_of_lattice_points() {
-        // 33 integer points lie within 2 of the origin, and 257 within 4 (OEIS A000605 and counting by hand).
+        // 33 integer points lie within 2 of the origin, and 257 within 4 (OEIS A000605).
         let shape = [11, 11, 11];
         let mut mask = vec![0; 1331];
         mask[5 + 11 * (5 + 11 * 5)] = 1;

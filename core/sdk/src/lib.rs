@@ -87,8 +87,8 @@ pub struct Need {
 /// One `use` for a stage's file.
 pub mod prelude {
     pub use crate::{
-        Cell, Column, Context, DType, Error, Input, Kind, Need, Param, Result, Run, Stage, Table, Unit, Voxel,
-        Voxels,
+        Cell, Column, Context, DType, Error, Input, Kind, Need, Param, Result, Run, Stage, Table, Unit,
+        Voxel, Voxels,
     };
     pub use ichor_image::parallel::{for_each_chunk, map_ranges};
     pub use ichor_image::{Affine, Grid, Parallel};

@@ -78,13 +78,6 @@ impl Diagnostics {
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.0.iter()
     }
-
-    /// Every error with its source line and caret, see [`Diagnostic::render`]; `text` gives that of a file.
-    #[must_use]
-    pub fn render<'t>(&self, text: impl Fn(&str) -> Option<&'t str>) -> String {
-        let render = |d: &Diagnostic| d.render(text(&d.file).unwrap_or(""));
-        self.0.iter().map(render).collect::<Vec<_>>().join("\n")
-    }
 }
 
 impl<'a> IntoIterator for &'a Diagnostics {

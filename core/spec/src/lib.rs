@@ -19,13 +19,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Nothing here reads a file, loads a plugin or prints.
+//! [`compose`] reads what is made of several files; [`json_schema`] describes pipeline files to editors.
+//!
+//! Nothing here opens a file, loads a plugin or prints.
 
 pub mod diagnostic;
 pub mod graph;
 pub mod manifest;
 mod params;
 pub mod plan;
+mod schema;
 pub mod size;
 pub mod spec;
 pub mod voxels;
@@ -33,8 +36,9 @@ mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, printable};
 pub use manifest::{Catalogue, Kind, PluginManifest, PortDecl, StageManifest, Unit};
-pub use params::describe_parameter;
+pub use params::{describe_parameter, describe_parameter_type};
 pub use plan::{Options, Override, Plan, PlannedInput, PlannedOutput, PlannedStage, Source, resolve};
+pub use schema::json_schema;
 pub use spec::{Limits, Read, Spec, compose, parse};
 pub use voxels::{VoxelForm, VoxelRules};
 pub use yaml::{MAX_DOCUMENT_BYTES, Node, Position, Spanned};

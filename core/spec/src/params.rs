@@ -201,7 +201,10 @@ fn conform(
                     _ => allows(schema, "string"),
                 };
                 if fits {
-                    return Ok(Value::String(format!("{REFERENCE}{}", input.origin.as_ref().unwrap_or(name))));
+                    return Ok(Value::String(format!(
+                        "{REFERENCE}{}",
+                        input.origin.as_ref().unwrap_or(name)
+                    )));
                 }
                 let is = format!("is the {} input {}", kind.name(), quote(name));
                 Err(problem(is, format!("give {}", expected(schema)), true))
@@ -277,7 +280,7 @@ fn conform(
 }
 
 /// Whether the schema's `type` admits this one; a schema without `type` admits all.
-fn allows(schema: &Value, kind: &str) -> bool {
+pub(crate) fn allows(schema: &Value, kind: &str) -> bool {
     match schema.get("type") {
         Some(Value::String(one)) => one == kind,
         Some(Value::Array(many)) => many.iter().any(|t| t == kind),
@@ -285,7 +288,7 @@ fn allows(schema: &Value, kind: &str) -> bool {
     }
 }
 
-fn is_nullable(schema: &Value) -> bool {
+pub(crate) fn is_nullable(schema: &Value) -> bool {
     allows(schema, "null") || schema.get("default").is_some_and(Value::is_null)
 }
 
@@ -343,6 +346,12 @@ pub fn describe_parameter(schema: &Value) -> String {
         Some(default) => format!("{}, default {default}", expected(schema)),
         None => expected(schema),
     }
+}
+
+/// What a parameter takes alone: "a number of at least 0 mL".
+#[must_use]
+pub fn describe_parameter_type(schema: &Value) -> String {
+    expected(schema)
 }
 
 fn range(schema: &Value) -> String {
@@ -452,8 +461,7 @@ mod tests {
     /// The first error, or the values, for `with` written in YAML.
     fn with(yaml: &str) -> Result<Value, String> {
         let Node::Map(entries) = read(0, yaml).unwrap().value else { panic!("not a map") };
-        let given: Vec<_> =
-            entries.iter().map(|(name, value)| Given { name, value }).collect();
+        let given: Vec<_> = entries.iter().map(|(name, value)| Given { name, value }).collect();
         let inputs = [
             ("ct", InputValue::Known(Node::Text("/data/ct.nii".to_owned()))),
             ("low", InputValue::Known(Node::Number(7.into()))),

@@ -326,11 +326,11 @@ impl<'a> Resolver<'a> {
         }
         let moved = |s: Source| Source { stage: place[s.stage], port: s.port };
         let mut drafts: Vec<Option<Draft>> = self.stages.drain(..).map(Some).collect();
-        let (mut stages, mut inlined) = (Vec::with_capacity(order.len()), Vec::with_capacity(order.len()));
+        let (mut stages, mut on_demand) = (Vec::with_capacity(order.len()), Vec::with_capacity(order.len()));
         for old in order {
             let draft = drafts.get_mut(old)?.take()?;
             let offered = draft.offered?;
-            inlined.push(draft.scope != 0);
+            on_demand.push(draft.scope != 0 || draft.role == Role::Reader);
             let values = &self.scopes[draft.scope].values;
             let origins = draft.params.reads.iter().filter_map(|name| values.get(name)?.origin.clone());
             stages.push(PlannedStage {
@@ -368,7 +368,7 @@ impl<'a> Resolver<'a> {
             files: self.spec.files.clone(),
             warnings: Vec::new(),
         };
-        self.select(&mut plan, &inlined, options);
+        self.select(&mut plan, &on_demand, options);
         plan.warnings = self.found.take_warnings();
         Some(plan)
     }

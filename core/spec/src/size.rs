@@ -1,6 +1,9 @@
 //! Sizes of memory and disk as people write them.
 
 /// Bytes of `2GiB`, `500MB`, `1.5G`, `4096`.
+///
+/// # Errors
+/// One sentence, when it is no such size.
 pub fn parse(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -26,7 +29,9 @@ pub fn parse(text: &str) -> Result<u64, String> {
 mod tests {
     #[test]
     fn sizes_are_read() {
-        for (text, bytes) in [("4096", 4096), ("2GiB", 2 << 30), ("1.5k", 1536), ("500 MB", 500_000_000), ("0", 0)] {
+        for (text, bytes) in
+            [("4096", 4096), ("2GiB", 2 << 30), ("1.5k", 1536), ("500 MB", 500_000_000), ("0", 0)]
+        {
             assert_eq!(super::parse(text), Ok(bytes), "{text}");
         }
         for text in ["", "GiB", "2 apples", "-1", "1e300", "99999999999TiB", "1.2.3"] {

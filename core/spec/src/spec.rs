@@ -651,10 +651,7 @@ mod tests {
         assert_eq!(masks.from[1].value, PortRef::Stage { stage: "c".into(), port: None });
         assert_eq!(masks.from[1].at, Position { file: 0, line: 7, column: 59 });
         assert_eq!(spec.stages[1].isolate, Some(true));
-        assert_eq!(
-            spec.outputs[0].from.from[0].value,
-            PortRef::Stage { stage: "show".into(), port: None }
-        );
+        assert_eq!(spec.outputs[0].from.from[0].value, PortRef::Stage { stage: "show".into(), port: None });
     }
 
     #[test]
@@ -728,15 +725,15 @@ mod tests {
             ),
             (
                 "ichor: 1\nstages:\n  a: {use: x, limits: {seconds: 0}}\n",
-                "3:32: `seconds` of stage `a` is 0; give a number above 0",
+                "3:33: `seconds` of stage `a` is 0; give a number above 0",
             ),
             (
                 "ichor: 1\nstages:\n  a: {use: x, limits: {memory: 2 apples}}\n",
-                "3:31: `memory` of stage `a` is the text `2 apples`; give a size, such as 500MiB or 2GiB",
+                "3:32: `memory` of stage `a` is the text `2 apples`; give a size, such as 500MiB or 2GiB",
             ),
             (
                 "ichor: 1\nstages:\n  a: {use: x, limits: {second: 3}}\n",
-                "3:23: `limits` of stage `a` has no key `second`; did you mean `seconds`?",
+                "3:24: `limits` of stage `a` has no key `second`; did you mean `seconds`?",
             ),
             (
                 "ichor: 1\nstages:\n  a: {use: x, isolate: false, limits: {seconds: 3}}\n",

@@ -380,11 +380,7 @@ mod tests {
             let aliases = vec![format!("*a{}", i - 1); 10].join(",");
             bomb += &format!("a{i}: &a{i} [{aliases}]\n");
         }
-        assert!(
-            line(&bomb).starts_with("5:22: the document is too large once aliases"),
-            "{}",
-            line(&bomb)
-        );
+        assert!(line(&bomb).starts_with("5:22: the document is too large once aliases"), "{}", line(&bomb));
         for (open, place) in [("[", "1:33"), ("{a: ", "1:129"), ("- ", "1:65"), ("? ", "1:65")] {
             let error = line(&open.repeat(100_000));
             assert!(
@@ -397,9 +393,7 @@ mod tests {
         let wide: String = (0..60_000).map(|n| format!("k{n}: 1\n")).collect();
         assert!(line(&wide).contains("too large"), "{}", line(&wide));
         let long = "# ".to_owned() + &"x".repeat(MAX_DOCUMENT_BYTES);
-        assert!(
-            line(&long).starts_with("1:1: the file has more than the 1048576 bytes of a pipeline")
-        );
+        assert!(line(&long).starts_with("1:1: the file has more than the 1048576 bytes of a pipeline"));
     }
 
     #[test]

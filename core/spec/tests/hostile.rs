@@ -1,11 +1,20 @@
 //! Whatever is in a pipeline file or a manifest: an answer, in short time, and never a panic.
 
-use ichor_spec::{Catalogue, Options, Override, Plan, PluginManifest, graph, parse, resolve};
+use ichor_spec::{Catalogue, Options, Override, Plan, PluginManifest, compose, graph, parse, resolve};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 const DEMO: &str = include_str!("demo.yaml");
 const STAGES: &str = include_str!("stages.json");
+
+/// Uses the demo as a stage.
+const OUTER: &str = "ichor: 1\ninputs:\n  scan: { kind: volume, unit: HU }\n  note: { kind: text, default: x }\nstages:\n  \
+    lesion: { use: ./demo.yaml, with: { ct: $inputs.scan } }\n  \
+    thin: { use: resample, in: { image: lesion.mask, reference: $inputs.scan } }\n  \
+    deep: { use: demo.yaml, with: { ct: y.nii } }\noutputs:\n  mask: thin\n  all: [lesion.volume, deep.volume]\n";
+const OVERLAY: &str = "ichor: 1\noverlay: true\ninputs:\n  scan: { default: /a.nii }\nstages:\n  \
+    lesion/clean: { with: { min_volume_ml: 3 }, limits: { seconds: 3, memory: 1GiB } }\n  \
+    thin: { with: { order: nearest } }\n  deep: null\noutputs:\n  all: null\n";
 
 fn catalogue() -> Catalogue {
     let mut catalogue = Catalogue::new();
@@ -25,7 +34,7 @@ fn attempt(text: &str, catalogue: &Catalogue, options: &Options) -> Result<Plan,
         }
         Err(errors) => {
             assert!(errors.as_slice().len() <= 50);
-            assert!(!errors.render(|_| Some(text)).is_empty());
+            assert!(errors.iter().all(|error| !error.render(text).is_empty()));
             errors.as_slice()
         }
     };
@@ -165,6 +174,23 @@ proptest! {
     #[test]
     fn a_damaged_pipeline_is_answered(edits in prop::collection::vec(edit(), 1..8)) {
         let _ = attempt(&edited(DEMO, &edits), &catalogue(), &Options::default());
+    }
+
+    #[test]
+    fn damaged_parts_of_a_pipeline_are_answered(edits in prop::collection::vec(edit(), 1..6), which in 0..3_usize) {
+        let mut texts = [OUTER, DEMO, OVERLAY].map(str::to_owned);
+        texts[which] = edited(&texts[which], &edits);
+        let read = |name: &str| match name {
+            "p.yaml" => Ok(texts[0].clone()),
+            "demo.yaml" => Ok(texts[1].clone()),
+            "site.yaml" => Ok(texts[2].clone()),
+            _ => Err("there is none".to_owned()),
+        };
+        let spec = compose("p.yaml", &["site.yaml".to_owned()], &read);
+        match spec.and_then(|spec| resolve(&spec, &catalogue(), &Options::default())) {
+            Ok(plan) => assert!(!graph::svg(&plan).is_empty()),
+            Err(errors) => errors.iter().for_each(|e| assert!(!e.to_string().chars().any(char::is_control), "{e:?}")),
+        }
     }
 
     #[test]

@@ -88,7 +88,7 @@ fn extent_across(slice: &[Run], plane: &Plane, along: [f64; 2]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lesion::lesions;
+    use crate::lesion::whole;
     use ichor_image::{Affine, Grid, Serial};
 
     /// An ellipsoid by voxel centres, its axes along those of a grid with the given spacing, in the middle.
@@ -101,7 +101,7 @@ mod tests {
             let r = |c: usize| (at[c] as f64 - (shape[c] as f64 - 1.0) / 2.0) * spacing[c] / semi[c];
             *out = u8::from(r(0).powi(2) + r(1).powi(2) + r(2).powi(2) <= 1.0);
         }
-        (lesions(&mask, shape).remove(0), Plane::of(&grid))
+        (whole(&mask, shape), Plane::of(&grid))
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
                 u8::from(along.abs() <= 20.0 && across.abs() <= 5.0)
             })
             .collect();
-        let abc = abc(&Serial, &lesions(&mask, grid.shape)[0], &plane).unwrap();
+        let abc = abc(&Serial, &whole(&mask, grid.shape), &plane).unwrap();
         assert!((abc.a - 1700f64.sqrt()).abs() < 0.6, "{abc:?}"); // the diagonal
         // The longest chord at right angles to the diagonal: 10 mm across, at its angle.
         assert!((abc.b - 10.0 * 1700f64.sqrt() / 40.0).abs() < 0.6, "{abc:?}");

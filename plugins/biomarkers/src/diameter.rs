@@ -67,11 +67,11 @@ pub fn largest_distance<const D: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lesion::lesions;
+    use crate::lesion::whole;
     use ichor_image::{Affine, Serial};
 
     fn feret(mask: &[u8], grid: &Grid) -> f64 {
-        largest_distance(&Serial, &corners(&lesions(mask, grid.shape)[0], grid)).unwrap().0
+        largest_distance(&Serial, &corners(&whole(mask, grid.shape), grid)).unwrap().0
     }
 
     #[test]

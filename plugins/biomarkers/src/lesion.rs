@@ -1,6 +1,6 @@
 //! The voxels of a lesion as runs along i, with axial slices along k.
 
-use ichor_image::{Affine, Grid};
+use ichor_image::{Affine, Clusters, Grid};
 use std::borrow::Cow;
 
 /// Consecutive voxels `begin..end` along i at (j, k).
@@ -36,31 +36,35 @@ impl Lesion {
     }
 }
 
-/// The lesions 1, 2, ... of a label map (0 is background), in that order. A mask is a label map of one lesion.
-pub fn lesions<T: Copy + PartialEq + Into<u32>>(labels: &[T], shape: [usize; 3]) -> Vec<Lesion> {
-    let mut out: Vec<Lesion> = Vec::new();
-    for (row, line) in labels.chunks_exact(shape[0].max(1)).enumerate() {
-        let (j, k) = ((row % shape[1]) as u32, (row / shape[1]) as u32);
-        let mut begin = 0;
-        for part in line.chunk_by(|a, b| a == b) {
-            let end = begin + part.len();
-            let label: u32 = part[0].into();
-            if label > 0 {
-                let n = label as usize;
-                if out.len() < n {
-                    out.resize_with(n, Lesion::default);
-                }
-                out[n - 1].runs.push(Run { begin: begin as u32, end: end as u32, j, k });
-            }
-            begin = end;
+/// All clusters as one lesion, and with `each` the clusters 1, 2, ... as lesions of their own.
+pub fn of_clusters(clusters: &Clusters, each: bool) -> (Lesion, Vec<Lesion>) {
+    let mut whole = Lesion::default();
+    let mut parts = vec![Lesion::default(); if each { clusters.sizes.len() } else { 0 }];
+    for (number, [i, j, k], length) in clusters.runs() {
+        let run = Run { begin: i as u32, end: (i + length) as u32, j: j as u32, k: k as u32 };
+        whole.runs.push(run);
+        if let Some(part) = parts.get_mut(number as usize - 1) {
+            part.runs.push(run);
         }
     }
-    out
+    (whole, parts)
+}
+
+/// A mask as one lesion.
+#[cfg(test)]
+pub fn whole(mask: &[u8], shape: [usize; 3]) -> Lesion {
+    let clusters = Clusters::new(&ichor_image::Serial, mask, shape, ichor_image::Connectivity::TwentySix);
+    of_clusters(&clusters, false).0
+}
+
+/// The axis that runs most superior-inferior.
+pub fn axial(grid: &Grid) -> usize {
+    grid.affine.orientation().iter().position(|c| matches!(c, 'S' | 'I')).unwrap_or(2)
 }
 
 /// The same image with the axis that runs most superior-inferior last, so that slices of k are axial.
 pub fn axial_last<'a>(mask: &'a [u8], grid: &Grid) -> (Cow<'a, [u8]>, Grid) {
-    let axial = grid.affine.orientation().iter().position(|c| matches!(c, 'S' | 'I')).unwrap_or(2);
+    let axial = axial(grid);
     if axial == 2 {
         return (Cow::Borrowed(mask), *grid);
     }
@@ -81,18 +85,21 @@ pub fn axial_last<'a>(mask: &'a [u8], grid: &Grid) -> (Cow<'a, [u8]>, Grid) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ichor_image::{Connectivity, Serial};
 
     #[test]
-    fn runs_are_split_by_label_and_row() {
-        let labels = [0u8, 1, 1, 2, 0, 0, 1, 0];
-        let found = lesions(&labels, [4, 2, 1]);
-        assert_eq!(
-            found[0].runs,
-            [Run { begin: 1, end: 3, j: 0, k: 0 }, Run { begin: 2, end: 3, j: 1, k: 0 }]
-        );
-        assert_eq!(found[1].runs, [Run { begin: 3, end: 4, j: 0, k: 0 }]);
-        assert_eq!(found[0].voxels(), 3);
-        assert!(lesions(&[0u8; 8], [4, 2, 1]).is_empty());
+    fn runs_are_split_by_cluster_and_row() {
+        // Two rows of six voxels: a cluster in both, one at the end of the first.
+        let mask = [1, 1, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0];
+        let clusters = Clusters::new(&Serial, &mask, [6, 2, 1], Connectivity::TwentySix);
+        let (whole, each) = of_clusters(&clusters, true);
+        let run = |begin, end, j| Run { begin, end, j, k: 0 };
+        assert_eq!(whole.runs, [run(0, 2, 0), run(4, 5, 0), run(1, 2, 1)]);
+        assert_eq!(each[0].runs, [run(0, 2, 0), run(1, 2, 1)]);
+        assert_eq!(each[1].runs, [run(4, 5, 0)]);
+        assert_eq!((whole.voxels(), each.len()), (4, 2));
+        let none = Clusters::new(&Serial, &[0; 12], [6, 2, 1], Connectivity::TwentySix);
+        assert!(of_clusters(&none, true).1.is_empty());
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::cavity::foramen;
 use crate::cavity::refine::{Limits, refine};
 use crate::cavity::shrink::shrink;
 use crate::cavity::upright::{slices, upright};
+use crate::room::{box_voxels, copy_bytes};
 use ichor_image::{
     Connectivity, Interpolation, close, dilate, fill_holes, largest_component, open, resample,
 };
@@ -80,6 +81,28 @@ impl Run for CavityThreshold {
             _ => self.find(run, &tell, &ct.to_f32(run), &grid, mask),
         }
     }
+
+    fn plan(&self, run: &Context) -> Result<Need> {
+        let ct = run.input(Self::CT)?;
+        let grid = ct.grid();
+        check_size(grid)?;
+        let work = grid.len() as f64 * grid.voxel_volume_mm3() / SPACING.powi(3);
+        // On the working grid, when rays are followed in all directions; then in the scan, when it is opened.
+        let most = (24 * work as u64).max(9 * box_voxels(grid) + 5 * work as u64);
+        Ok(Need { scratch_bytes: most + copy_bytes(&ct), device_bytes: 0 })
+    }
+}
+
+/// Refuses a scan that shows too little.
+fn check_size(scan: &Grid) -> Result<()> {
+    let (count, thickness) = slices(scan);
+    if count < FEWEST_SLICES || count as f64 * thickness < LOWEST_SCAN || scan.shape.contains(&1) {
+        return Err(Error::bad_input(format!(
+            "the scan has too few slices to find a skull in: {count} of {thickness:.1} mm; at least \
+             {FEWEST_SLICES} over {LOWEST_SCAN} mm are needed, and more than one voxel along each axis"
+        )));
+    }
+    Ok(())
 }
 
 /// What a run says on the way.
@@ -97,13 +120,7 @@ impl CavityThreshold {
         scan: &Grid,
         mask: &mut [u8],
     ) -> Result<()> {
-        let (count, thickness) = slices(scan);
-        if count < FEWEST_SLICES || count as f64 * thickness < LOWEST_SCAN || scan.shape.contains(&1) {
-            return Err(Error::bad_input(format!(
-                "the scan has too few slices to find a skull in: {count} of {thickness:.1} mm; at least \
-                 {FEWEST_SLICES} over {LOWEST_SCAN} mm are needed, and more than one voxel along each axis"
-            )));
-        }
+        check_size(scan)?;
         (tell.progress)(0.0, "averaging to 2 mm")?;
         let (small, from) = shrink(par, hu, scan, SPACING);
         let grid = upright(&from, SPACING);

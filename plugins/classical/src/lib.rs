@@ -3,6 +3,7 @@
 
 mod cavity;
 mod cavity_threshold;
+mod room;
 mod segment_threshold;
 #[cfg(test)]
 mod testing;

@@ -1,7 +1,8 @@
 //! The plain way to a haematoma: Hounsfield units between two values.
 
+use crate::room::{box_voxels, copy_bytes};
 use crate::window::cut_f32;
-use ichor_image::{Bounds, bounding_box, dilate, erode, fill_holes, gaussian, open};
+use ichor_image::{Bounds, bounding_box, dilate, erode, fill_holes, gaussian_in_place, open};
 use ichor_sdk::prelude::*;
 
 /// Marks as haematoma what lies between two Hounsfield units inside the cranial cavity.
@@ -39,12 +40,7 @@ const TISSUE: std::ops::RangeInclusive<f32> = -50.0..=150.0;
 
 impl Run for SegmentThreshold {
     fn run(&self, run: &Context) -> Result<()> {
-        if self.lower >= self.upper {
-            return Err(Error::bad_params(format!(
-                "`lower` is {} HU and `upper` {} HU: nothing lies between",
-                self.lower, self.upper
-            )));
-        }
+        self.check()?;
         let (ct, cavity) = (run.input(Self::CT)?, run.input(Self::CAVITY)?);
         let grid = *ct.grid();
         if !grid.same_as(cavity.grid()) {
@@ -71,9 +67,26 @@ impl Run for SegmentThreshold {
         bounds.paste(&found, mask, grid.shape);
         Ok(())
     }
+
+    fn plan(&self, run: &Context) -> Result<Need> {
+        self.check()?;
+        let ct = run.input(Self::CT)?;
+        // In the box around the cavity: the CT and its weights as f32, or a distance and masks.
+        Ok(Need { scratch_bytes: 10 * box_voxels(ct.grid()) + copy_bytes(&ct), device_bytes: 0 })
+    }
 }
 
 impl SegmentThreshold {
+    fn check(&self) -> Result<()> {
+        if self.lower >= self.upper {
+            return Err(Error::bad_params(format!(
+                "`lower` is {} HU and `upper` {} HU: nothing lies between",
+                self.lower, self.upper
+            )));
+        }
+        Ok(())
+    }
+
     /// The haematoma in a window; `inside` is the cavity there.
     fn find(
         &self,
@@ -120,8 +133,8 @@ fn smooth_inside(
     for (v, &w) in hu.iter_mut().zip(&weight) {
         *v = if w > 0.0 { *v } else { 0.0 };
     }
-    hu = gaussian(par, &hu, shape, sigma);
-    weight = gaussian(par, &weight, shape, sigma);
+    gaussian_in_place(par, &mut hu, shape, sigma);
+    gaussian_in_place(par, &mut weight, shape, sigma);
     for (v, &w) in hu.iter_mut().zip(&weight) {
         *v = if w > 1e-3 { *v / w } else { f32::NEG_INFINITY };
     }

@@ -1,11 +1,11 @@
 //! Drops small clusters.
 
 use crate::numbering::numbering;
-use ichor_image::{Connectivity, components};
+use ichor_image::{Clusters, Connectivity};
 use ichor_sdk::prelude::*;
 
-/// Voxels of a piece of work.
-const CHUNK: usize = 1 << 16;
+/// More than a head has, mL: no mask of one holds more clusters than fit into it.
+const HEAD_ML: f64 = 6000.0;
 
 /// Removes the clusters of a mask that are too small, and numbers those that stay.
 ///
@@ -67,7 +67,7 @@ impl Run for FilterClusters {
         let input = run.input(Self::MASK)?;
         let (grid, voxels) = (input.grid(), input.mask()?);
         let voxel_ml = grid.voxel_volume_mm3() / 1000.0;
-        let found = components(run, voxels, grid.shape, self.connectivity.into());
+        let found = Clusters::new(run, voxels, grid.shape, self.connectivity.into());
         run.check_cancelled()?;
 
         let numbers = numbering(&found.sizes, voxel_ml, self.min_volume_ml, self.keep == Keep::Largest);
@@ -79,33 +79,28 @@ impl Run for FilterClusters {
         let (all, dropped_ml) = (found.sizes.len(), dropped as f64 * voxel_ml);
         run.info(&format!("{kept} of {all} clusters stay; {dropped_ml:.3} mL are removed"));
 
-        let mask = run.new_mask(Self::MASK, grid)?;
-        for_each_chunk(run, mask, CHUNK, &|n, part| {
-            let from = &found.labels[n * CHUNK..][..part.len()];
-            part.iter_mut().zip(from).for_each(|(o, &l)| *o = u8::from(numbers[l as usize] > 0));
-        });
+        let number = |label: u32| numbers[label as usize];
+        found.paint(run, run.new_mask(Self::MASK, grid)?, &|label| u8::from(number(label) > 0));
         run.check_cancelled()?;
         match u16::try_from(kept) {
-            Ok(_) => relabel(run, &found.labels, &numbers, run.new_labels::<u16>(Self::LABELS, grid)?, |n| {
-                n as u16
-            }),
-            Err(_) => {
-                relabel(run, &found.labels, &numbers, run.new_labels::<u32>(Self::LABELS, grid)?, |n| n)
-            }
+            Ok(_) => found.paint(run, run.new_labels(Self::LABELS, grid)?, &|label| number(label) as u16),
+            Err(_) => found.paint(run, run.new_labels(Self::LABELS, grid)?, &number),
         }
         Ok(())
     }
-}
 
-fn relabel<T: Voxel>(
-    run: &Context,
-    from: &[u32],
-    numbers: &[u32],
-    out: &mut [T],
-    number: impl Fn(u32) -> T + Sync,
-) {
-    for_each_chunk(run, out, CHUNK, &|n, part| {
-        let from = &from[n * CHUNK..][..part.len()];
-        part.iter_mut().zip(from).for_each(|(o, &l)| *o = number(numbers[l as usize]));
-    });
+    fn plan(&self, run: &Context) -> Result<Need> {
+        let input = run.input(Self::MASK)?;
+        let grid = input.grid();
+        run.new_mask(Self::MASK, grid)?;
+        let voxel_ml = grid.voxel_volume_mm3() / 1000.0;
+        let most = HEAD_ML.min(voxel_ml * grid.len() as f64) / self.min_volume_ml.max(voxel_ml);
+        if self.keep == Keep::Largest || most <= f64::from(u16::MAX) {
+            run.new_labels::<u16>(Self::LABELS, grid)?;
+        } else {
+            run.new_labels::<u32>(Self::LABELS, grid)?;
+        }
+        // Runs of a noisy mask, one in 50 voxels.
+        Ok(Need { scratch_bytes: grid.len() as u64 / 2, device_bytes: 0 })
+    }
 }

@@ -28,8 +28,9 @@ pub struct Placement {
     pub notes: Vec<String>,
 }
 
-/// A distance between what two transforms say that is worth a word, mm.
-const CONFLICT_MM: f64 = 0.1;
+/// A distance between what two transforms say that is worth a word, mm. A quaternion of float32 alone may be
+/// wrong by half of it.
+const CONFLICT_MM: f64 = 0.25;
 /// The largest distance from the sform at which a qform is still written, mm.
 const QFORM_MM: f64 = 0.05;
 
@@ -97,7 +98,7 @@ fn conflict(header: &Header, mm: f64) -> Option<String> {
     match both {
         Some(d) if d <= CONFLICT_MM => None,
         Some(d) if d.is_finite() => Some(format!(
-            "its sform (code {}) and qform (code {}) place voxels up to {d:.1} mm apart; the sform is used",
+            "its sform (code {}) and qform (code {}) place voxels up to {d:.2} mm apart; the sform is used",
             f.sform_code, f.qform_code
         )),
         _ => Some("its qform is damaged; the sform is used".into()),
@@ -139,7 +140,10 @@ fn qform(f: &Fields) -> Result<[[f64; 4]; 3], Fault> {
              another with `transform`"
         )));
     }
-    let a = (1.0 - square).max(0.0).sqrt();
+    // Near half a turn, what rounding leaves of `a` is noise that would turn the image by up to 0.03 degrees:
+    // nibabel's threshold.
+    let rounding = 3.0 * if f.two { f64::EPSILON } else { f64::from(f32::EPSILON) };
+    let a = if 1.0 - square < rounding { 0.0 } else { (1.0 - square).sqrt() };
     let norm = (a * a + square).sqrt();
     let [a, b, c, d] = [a, b, c, d].map(|v| v / norm);
     let r = [
@@ -165,6 +169,9 @@ pub fn put(f: &mut Fields, grid: &Grid, code: i32) -> bool {
     f.pixdim[..4].copy_from_slice(&[qfac, spacing[0], spacing[1], spacing[2]]);
     (f.sform_code, f.srow) = (code, m);
     (f.quatern, f.qoffset) = (quaternion(&r), m.map(|row| row[3]));
+    if !f.two {
+        f.quatern = f.quatern.map(|v| f64::from(v as f32)); // as it will be read
+    }
     let same = qform(f).is_ok_and(|q| distance(grid.shape, &Affine(q), &grid.affine) <= QFORM_MM);
     if same {
         f.qform_code = code;
@@ -216,7 +223,7 @@ mod tests {
     fn the_sform_comes_before_the_qform_before_voxel_sizes() {
         let p = placed(|f| f.srow[0][3] = 11.0, Transform::Auto).unwrap();
         assert_eq!((p.affine.0[0][3], p.code), (11.0, 1));
-        assert!(p.notes[0].contains("1.0 mm apart"), "{:?}", p.notes);
+        assert!(p.notes[0].contains("1.00 mm apart"), "{:?}", p.notes);
         let p = placed(|f| f.sform_code = 0, Transform::Auto).unwrap();
         close(&p.affine, LPS, 1e-12);
         assert!(p.notes.is_empty());
@@ -278,7 +285,7 @@ mod tests {
             for (x, y) in f.quatern.iter().zip(wanted) {
                 assert!((x - y).abs() < 1e-7, "{:?} is not {wanted:?}", f.quatern); // nibabel keeps float32
             }
-            close(&Affine(qform(&f).unwrap()), affine, 1e-12);
+            close(&Affine(qform(&f).unwrap()), affine, 1e-6);
         }
     }
 
@@ -293,9 +300,22 @@ mod tests {
                 }
                 let mut f = sample_fields(false);
                 assert!(put(&mut f, &Grid::new([9, 9, 9], Affine(m)).unwrap(), 1));
-                close(&Affine(qform(&f).unwrap()), m, 1e-12);
+                close(&Affine(qform(&f).unwrap()), m, 1e-6);
             }
         }
+    }
+
+    /// The quaternion of the head-ge-regular test file: b² + c² + d² is 1 - 1e-7 in float32. nibabel 5.4.2 gets
+    /// the sform's matrix to 4e-7.
+    #[test]
+    fn rounding_does_not_turn_the_image() {
+        let (s, c) = (18.5f64.to_radians().sin(), 18.5f64.to_radians().cos());
+        let m =
+            [[-0.488, 0.0, 0.0, 125.0], [0.0, -0.488 * c, -4.0 * s, 169.0], [0.0, -0.488 * s, 4.0 * c, 21.0]];
+        let mut f = sample_fields(false);
+        assert!(put(&mut f, &Grid::new([512, 611, 37], Affine(m)).unwrap(), 1));
+        f.quatern = f.quatern.map(|v| v * (1.0 - 5e-8));
+        close(&Affine(qform(&f).unwrap()), m, 1e-6);
     }
 
     #[test]

@@ -96,13 +96,15 @@ impl Opened {
         at(self.volumes.start)..at(self.volumes.end)
     }
 
-    /// Bytes of memory that reading needs besides its result.
-    pub fn scratch_bytes(&self) -> u64 {
-        if self.file.gzip {
-            gzip::read::memory(self.file.len, self.header.end(), &self.keep())
-        } else {
-            1 << 20
+    /// Bytes of memory that a stage needs besides its result of `made` bytes. What reading alone needs is
+    /// given back before the result is made.
+    pub fn scratch_bytes(&self, made: u64) -> u64 {
+        if !self.file.gzip {
+            return 1 << 20;
         }
+        let (end, keep) = (self.header.end(), self.keep());
+        let reading = gzip::read::memory(self.file.len, end, &keep);
+        reading.saturating_sub(made).max(gzip::read::held(self.file.len, end, &keep))
     }
 }
 

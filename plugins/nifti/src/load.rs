@@ -47,7 +47,7 @@ impl Scale {
 ///
 /// The affine is the sform when its code is above 0, else the qform when its code is above 0; else voxel sizes
 /// with a guess at left and right, which is warned about. So is an sform and a qform that differ by more than
-/// 0.1 mm. Micrometres and metres become mm; without a unit, mm are assumed.
+/// 0.25 mm. Micrometres and metres become mm; without a unit, mm are assumed.
 ///
 /// Slope and intercept are applied (a slope of 0, NaN or infinity means none). Voxel types: a `volume` is i16
 /// when the stored type, the slope and the intercept are whole numbers and every value fits, else u16 if every
@@ -128,14 +128,30 @@ impl Run for LoadNifti {
         let image = self.open()?;
         let mut output = self.output(run, &image)?;
         // Of a type that depends on the values, the largest is declared.
-        match self.kind {
-            Meaning::Volume if always_i16(&image.header) => _ = output.volume::<i16>()?,
-            Meaning::Volume => _ = output.volume::<f32>()?,
-            Meaning::Mask => _ = output.mask()?,
-            Meaning::Labels => _ = output.labels::<u32>()?,
-            Meaning::Probs => _ = output.probs()?,
-        }
-        Ok(Need { scratch_bytes: image.scratch_bytes(), device_bytes: 0 })
+        let bytes = match self.kind {
+            Meaning::Volume if always_i16(&image.header) => {
+                output.volume::<i16>()?;
+                2
+            }
+            Meaning::Volume => {
+                output.volume::<f32>()?;
+                4
+            }
+            Meaning::Mask => {
+                output.mask()?;
+                1
+            }
+            Meaning::Labels => {
+                output.labels::<u32>()?;
+                4
+            }
+            Meaning::Probs => {
+                output.probs()?;
+                4 * image.volumes.len() as u64
+            }
+        };
+        let made = bytes * image.header.voxels() as u64;
+        Ok(Need { scratch_bytes: image.scratch_bytes(made), device_bytes: 0 })
     }
 }
 

@@ -5,7 +5,7 @@ use crate::head::{Head, pivot};
 use crate::kernel::Kernel;
 use crate::lesion::{Site, Wishes};
 use crate::pose::{Pose, grid};
-use crate::sampling::Sampling;
+use crate::sampling::{Sampling, slice_bytes};
 use crate::scanner::Scanner;
 use crate::truth::{Counts, truth};
 use ichor_sdk::prelude::*;
@@ -196,6 +196,16 @@ impl Run for PhantomHead {
         })?;
         run.check_cancelled()?;
         run.emit_table(Self::TRUTH, &table)
+    }
+
+    fn plan(&self, run: &Context) -> Result<Need> {
+        let grid = grid(self.shape, self.spacing, &self.orientation)?;
+        run.new_volume::<i16>(Self::CT, Unit::Hu, &grid)?;
+        run.new_mask(Self::CAVITY, &grid)?;
+        run.new_mask(Self::HAEMATOMA, &grid)?;
+        let slice = slice_bytes(&grid, self.thickness.unwrap_or(self.spacing[2]));
+        let at_once = run.max_threads().min(grid.shape[2]);
+        Ok(Need { scratch_bytes: slice * at_once as u64, device_bytes: 0 })
     }
 }
 

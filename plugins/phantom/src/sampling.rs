@@ -30,16 +30,33 @@ pub struct Slice {
     pub blood_sums: [f64; 3],
 }
 
+/// Cells of at most so many mm in a length.
+fn cells(length: f64, most: f64) -> usize {
+    ((length / most - 1e-9).ceil() as usize).max(1)
+}
+
+/// Coarse cells a voxel along i, j and through the slice.
+fn coarse(grid: &Grid, thickness: f64) -> [usize; 3] {
+    let spacing = grid.spacing();
+    [cells(spacing[0], 1.5).min(2), cells(spacing[1], 1.5).min(2), cells(thickness, 1.0).clamp(2, 8)]
+}
+
+/// Memory while a slice is made, in bytes: its cells, and what comes of them.
+pub fn slice_bytes(grid: &Grid, thickness: f64) -> u64 {
+    let voxels = grid.shape[0] as u64 * grid.shape[1] as u64;
+    let cells: usize = coarse(grid, thickness).iter().product();
+    let cell = size_of::<Sample>() + size_of::<bool>();
+    voxels * (cells * cell + 4 * size_of::<f32>()) as u64
+}
+
 impl Sampling {
     /// Through the slice, layers of 1 mm (from 2 to 8 of them), half as thick at edges; in plane, one sample a
     /// voxel of up to 1.5 mm and 2 x 2 in larger ones, at edges down to 0.35 mm or 4 x 4 a voxel.
     pub fn new(head: &Head, grid: &Grid, to_head: Affine, thickness: f64) -> Self {
         let spacing = grid.spacing();
-        let cells = |length: f64, most: f64| ((length / most - 1e-9).ceil() as usize).max(1);
-        let layers = cells(thickness, 1.0).clamp(2, 8);
-        let coarse = [cells(spacing[0], 1.5).min(2), cells(spacing[1], 1.5).min(2), layers];
+        let coarse = coarse(grid, thickness);
         let at_edge = |axis: usize| cells(spacing[axis], 0.35).min(4).div_ceil(coarse[axis]);
-        let fine = [at_edge(0), at_edge(1), cells(thickness / layers as f64, 0.5).min(2)];
+        let fine = [at_edge(0), at_edge(1), cells(thickness / coarse[2] as f64, 0.5).min(2)];
         let shape = [grid.shape[0], grid.shape[1]];
         Self { to_head, size: head.size(), shape, coarse, fine, thick: thickness / spacing[2] }
     }

@@ -2,7 +2,7 @@
 
 use crate::mosaic::Plan;
 use crate::palette::OVERLAYS;
-use crate::plane::Plane;
+use crate::plane::{Plane, View};
 use crate::png_file;
 use crate::scene::{Overlay, Scene};
 use crate::window::Window;
@@ -77,6 +77,18 @@ impl Run for Picture {
         run.check_cancelled()?;
         run.progress(0.6, "compressing");
         run.emit_blob(Self::PNG, "image/png", "png", png_file::encode(&canvas)?)
+    }
+
+    fn plan(&self, run: &Context) -> Result<Need> {
+        let ct = run.input(Self::CT)?;
+        let scene = self.scene(&ct, &run.many(Self::MASKS)?)?;
+        let (grid, view) = (&scene.grid, View::new(&scene.grid, self.plane));
+        let tiles = self.slices.min(grid.shape[view.n]);
+        let pixels = self.tile_px * self.tile_px;
+        // RGB of the tiles, of the whole and its PNG; and for each tile that is being drawn, a slice's greys and
+        // labels, and its ink.
+        let drawn = run.max_threads().min(tiles) * (8 * grid.shape[view.u] * grid.shape[view.v] + 8 * pixels);
+        Ok(Need { scratch_bytes: (8 * tiles * pixels + drawn) as u64, device_bytes: 0 })
     }
 }
 

@@ -69,15 +69,35 @@ impl Choice {
 
 impl Run for Resample {
     fn run(&self, run: &Context) -> Result<()> {
+        let to = self.make(run)?;
+        if !may_overlap(run.input(Self::IMAGE)?.grid(), &to)? {
+            run.warn("image and reference do not overlap: every voxel of the result is outside the image");
+        }
+        Ok(())
+    }
+
+    fn plan(&self, run: &Context) -> Result<Need> {
+        let (image, to) = (run.input(Self::IMAGE)?, self.make(run)?);
+        let (old, new) = (image.grid().len() as u64, to.len() as u64);
+        let is_nearest = self.interpolation.resolved(image.kind()) == Interpolation::Nearest;
+        // At most: axes in another order, spline coefficients or a smoothed copy, and the shares of labels.
+        let copies = if is_nearest { 0 } else { 8 * old };
+        let shares = if image.kind() == Kind::Labels && !is_nearest { 8 * new } else { 0 };
+        let scratch_bytes = if to.same_as(image.grid()) { 0 } else { 4 * old + copies + shares };
+        Ok(Need { scratch_bytes, device_bytes: 0 })
+    }
+}
+
+impl Resample {
+    /// Makes the output, in a plan without voxels, and returns its grid.
+    fn make(&self, run: &Context) -> Result<Grid> {
         let image = run.input(Self::IMAGE)?;
         let reference = run.optional(Self::REFERENCE)?;
         let to = target(image.grid(), self.spacing, reference.as_ref().map(Input::grid))?;
         let outside = outside(self.outside, image.kind(), image.unit())?;
         if to.same_as(image.grid()) {
-            return run.forward(Self::IMAGE, Self::IMAGE);
-        }
-        if !may_overlap(image.grid(), &to)? {
-            run.warn("image and reference do not overlap: every voxel of the result is outside the image");
+            run.forward(Self::IMAGE, Self::IMAGE)?;
+            return Ok(to);
         }
         let work = Work {
             run,
@@ -108,7 +128,10 @@ impl Run for Resample {
             }
         }
         let meta = image.meta();
-        if meta.is_object() { run.set_meta(Self::IMAGE, &meta) } else { Ok(()) }
+        if meta.is_object() {
+            run.set_meta(Self::IMAGE, &meta)?;
+        }
+        Ok(to)
     }
 }
 
@@ -125,7 +148,9 @@ impl<'a> Work<'a> {
     fn labels<T: Voxel + Sample + Ord>(&self, from: &[T]) -> Result<()> {
         let outside = self.outside_as()?;
         let out = self.run.new_like::<T>(Resample::IMAGE, self.image, &self.to)?;
-        resample_labels(self.run, from, self.image.grid(), &self.to, self.how, outside, out);
+        if !out.is_empty() {
+            resample_labels(self.run, from, self.image.grid(), &self.to, self.how, outside, out);
+        }
         Ok(())
     }
 

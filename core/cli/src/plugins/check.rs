@@ -47,7 +47,14 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
         };
         options.set.push((stage.into(), param.into(), value.into()));
     }
-    let checks = check_plugin(&args.file, &options).map_err(Failure::usage)?;
+    let mut checks: Vec<Check> = Vec::new();
+    let mut hear = |check: Check| {
+        if !as_json {
+            console::print(&line(&check)); // some stages take minutes: one wants to see it go on
+        }
+        checks.push(check);
+    };
+    check_plugin(&args.file, &options, &mut hear).map_err(Failure::usage)?;
     if let Some(path) = &args.junit {
         std::fs::write(path, junit(&args.file, &checks))
             .map_err(|e| Failure::usage(format!("--junit {}: cannot write it: {e}", path.display())))?;
@@ -59,7 +66,6 @@ pub fn run(args: &Args, as_json: bool) -> Result<(), Failure> {
             "checks": checks.iter().map(as_value).collect::<Vec<_>>(),
         }));
     } else {
-        checks.iter().for_each(|check| console::print(&line(check)));
         console::print(&format!("{passed} passed, {failed} failed, {skipped} skipped"));
     }
     match failed {
@@ -164,9 +170,19 @@ mod tests {
             check("open", Verdict::Skipped("a & b".into())),
         ];
         let xml = junit(Path::new("/tmp/lib<x>.so"), &checks);
-        assert!(xml.contains("name=\"lib&lt;x&gt;.so\" tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\""), "{xml}");
-        assert!(xml.contains("<failure message=\"it says &quot;&lt;no&gt;&quot;\u{fffd}&#10;and more\"/>"), "{xml}");
-        assert!(xml.contains("<testcase classname=\"s\" name=\"open\"><skipped message=\"a &amp; b\"/></testcase>"));
+        assert!(
+            xml.contains("name=\"lib&lt;x&gt;.so\" tests=\"3\" failures=\"1\" errors=\"0\" skipped=\"1\""),
+            "{xml}"
+        );
+        assert!(
+            xml.contains("<failure message=\"it says &quot;&lt;no&gt;&quot;\u{fffd}&#10;and more\"/>"),
+            "{xml}"
+        );
+        assert!(
+            xml.contains(
+                "<testcase classname=\"s\" name=\"open\"><skipped message=\"a &amp; b\"/></testcase>"
+            )
+        );
         assert_eq!(line(&checks[1]), "FAILED  s: bad - it says \"<no>\"\u{1b} and more");
     }
 }

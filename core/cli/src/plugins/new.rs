@@ -100,10 +100,18 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let ident = name.replace('-', "_");
     let dependency = match &sdk {
         Some(path) => format!("ichor-sdk = {{ path = {} }}", serde_json::Value::from(path.to_string_lossy())),
-        None => "ichor-sdk = { path = \"ichor/core/sdk\" } # change it to where Ichor's sources are".to_owned(),
+        None => {
+            "ichor-sdk = { path = \"ichor/core/sdk\" } # change it to where Ichor's sources are".to_owned()
+        }
     };
     let fill = |text: &str| {
-        let known = [("NAME", name.as_str()), ("IDENT", &ident), ("SOURCE", &source), ("BUILT", built), ("SDK", &dependency)];
+        let known = [
+            ("NAME", name.as_str()),
+            ("IDENT", &ident),
+            ("SOURCE", &source),
+            ("BUILT", built),
+            ("SDK", &dependency),
+        ];
         known.iter().fold(text.to_owned(), |text, (key, value)| text.replace(&format!("@{key}@"), value))
     };
     let mut made = format!("{} is a plugin with one stage, `{name}`:\n", folder.display());
@@ -116,7 +124,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     }
     console::print(made.trim_end());
     if args.lang == Language::Rust && sdk.is_none() {
-        console::warn("Ichor's sources were not found: name their folder core/sdk in Cargo.toml, or with --sdk");
+        console::warn(
+            "Ichor's sources were not found: name their folder core/sdk in Cargo.toml, or with --sdk",
+        );
     }
     console::print(&format!("`make -C {} check` builds and tests it", folder.display()));
     Ok(())
@@ -147,7 +157,10 @@ fn sdk(args: &Args) -> Result<Option<PathBuf>, Failure> {
     if let Some(path) = &args.sdk {
         return match path.canonicalize() {
             Ok(path) if is_sdk(&path) => Ok(Some(path)),
-            _ => Err(Failure::usage(format!("--sdk {}: that is not the folder core/sdk of Ichor's sources", path.display()))),
+            _ => Err(Failure::usage(format!(
+                "--sdk {}: that is not the folder core/sdk of Ichor's sources",
+                path.display()
+            ))),
         };
     }
     let exe = std::env::current_exe().and_then(|exe| exe.canonicalize()).unwrap_or_default();

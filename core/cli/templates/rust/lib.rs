@@ -10,7 +10,12 @@ const GRAIN: usize = 1 << 16;
 #[derive(Stage)]
 #[stage(id = "@NAME@", version = "0.1.0")]
 #[input(ct, kind = "volume", unit = "HU", doc = "CT")]
-#[output(mask, kind = "mask", grid = "ct", doc = "1 where the CT is above the value")]
+#[output(
+    mask,
+    kind = "mask",
+    grid = "ct",
+    doc = "1 where the CT is above the value"
+)]
 pub struct Above {
     /// Voxels must be above this.
     #[param(default = 50, min = -1024, max = 3071, unit = "HU")]
@@ -25,7 +30,11 @@ impl Run for Above {
             Voxels::I16(hu) => self.mark(run, hu, mask),
             Voxels::U16(hu) => self.mark(run, hu, mask),
             Voxels::F32(hu) => self.mark(run, hu, mask),
-            _ => return Err(Error::bad_input("input `ct` has voxels that are neither i16, u16 nor f32")),
+            _ => {
+                return Err(Error::bad_input(
+                    "input `ct` has voxels that are neither i16, u16 nor f32",
+                ));
+            }
         }
         run.check_cancelled()
     }
@@ -52,7 +61,9 @@ mod tests {
 
     impl Parallel for Alone {
         fn for_each(&self, n: usize, grain: usize, body: &(dyn Fn(std::ops::Range<usize>) + Sync)) {
-            (0..n).step_by(grain.max(1)).for_each(|begin| body(begin..(begin + grain).min(n)));
+            (0..n)
+                .step_by(grain.max(1))
+                .for_each(|begin| body(begin..(begin + grain).min(n)));
         }
     }
 

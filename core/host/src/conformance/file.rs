@@ -7,7 +7,8 @@ use crate::discover::{PluginFile, read_plugin};
 use ichor_abi::*;
 use std::path::Path;
 
-pub(super) const ONE_SYMBOL: &str = "one-exported-symbol";
+const ONE_SYMBOL: &str = "one-exported-symbol";
+const VERSION_GATE: &str = "version-gate";
 
 /// All checks that read the file and run nothing; and the plugin, if there is enough of it to go on.
 pub(super) fn check(path: &Path, bytes: &[u8]) -> (Vec<Check>, Option<PluginFile>) {
@@ -25,7 +26,10 @@ pub(super) fn check(path: &Path, bytes: &[u8]) -> (Vec<Check>, Option<PluginFile
     let plugin = match read_plugin(path, false) {
         Ok(Some(plugin)) => plugin,
         Ok(None) => {
-            add("manifest-valid", Verdict::Failed("the file changed while it was checked; check it again".into()));
+            add(
+                "manifest-valid",
+                Verdict::Failed("the file changed while it was checked; check it again".into()),
+            );
             return (checks, None);
         }
         Err(why) => {
@@ -36,7 +40,10 @@ pub(super) fn check(path: &Path, bytes: &[u8]) -> (Vec<Check>, Option<PluginFile
     add("manifest-valid", manifest(&plugin).into());
     let gate = library.head().map_or(Err("there is no table to look at".into()), |head| version(&head));
     let passes = gate.is_ok();
-    add("version-gate", if library.table().is_some() { gate.into() } else { Verdict::Skipped(NO_TABLE.into()) });
+    add(
+        VERSION_GATE,
+        if library.table().is_some() { gate.into() } else { Verdict::Skipped(NO_TABLE.into()) },
+    );
     let unless = |verdict: fn(&Library, &PluginFile) -> Result<(), String>| match () {
         () if library.table().is_none() => Verdict::Skipped(NO_TABLE.into()),
         () if !passes => Verdict::Skipped("the table is of another version: see version-gate".into()),
@@ -99,7 +106,10 @@ fn version(head: &Head) -> Result<(), String> {
         ));
     }
     if (head.size as usize) < size_of::<ichor_plugin>() {
-        return Err(format!("the table says that it has {} bytes; set `size` to sizeof(ichor_plugin)", head.size));
+        return Err(format!(
+            "the table says that it has {} bytes; set `size` to sizeof(ichor_plugin)",
+            head.size
+        ));
     }
     Ok(())
 }
@@ -113,7 +123,8 @@ fn complete(library: &Library) -> Result<(), String> {
 }
 
 fn same_manifest(library: &Library, plugin: &PluginFile) -> Result<(), String> {
-    let mut text = library.manifest_of_table().ok_or("the table's `manifest` points to nothing in the file")?;
+    let mut text =
+        library.manifest_of_table().ok_or("the table's `manifest` points to nothing in the file")?;
     while let [rest @ .., 0] = text {
         text = rest;
     }
@@ -135,15 +146,19 @@ fn glibc(library: &Library) -> Verdict {
 
 /// Loads it, in a process of its own.
 pub(super) fn loads(kit: &Kit, before: &[Check]) -> Result<Check, String> {
-    let verdict = if let Some(reason) = before.iter().find(|c| c.failed() && c.name != ONE_SYMBOL) {
-        Verdict::Skipped(format!("the host would refuse it: see {}", reason.name))
-    } else {
-        let session = kit.session(Vec::new())?;
-        match (session.refused, session.died) {
-            (Some(why), _) => Verdict::Failed(why),
-            (None, Some(how)) => Verdict::Failed(format!("loading it ends the process: {how}")),
-            (None, None) => Verdict::Passed(None),
-        }
-    };
+    // What it exports besides its table does not keep it from being loaded.
+    let has_table =
+        !before.iter().any(|c| c.name == VERSION_GATE && matches!(c.verdict, Verdict::Skipped(_)));
+    let verdict =
+        if let Some(reason) = before.iter().find(|c| c.failed() && (c.name != ONE_SYMBOL || !has_table)) {
+            Verdict::Skipped(format!("the host would refuse it: see {}", reason.name))
+        } else {
+            let session = kit.session(Vec::new())?;
+            match (session.refused, session.died) {
+                (Some(why), _) => Verdict::Failed(why),
+                (None, Some(how)) => Verdict::Failed(format!("loading it ends the process: {how}")),
+                (None, None) => Verdict::Passed(None),
+            }
+        };
     Ok(Check { stage: None, name: "loads", verdict })
 }

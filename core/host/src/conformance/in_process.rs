@@ -39,7 +39,8 @@ enum Answer {
     Children(usize),
 }
 
-/// What came of a session.
+/// What came of a session; of one that did not take place, nothing.
+#[derive(Default)]
 pub(super) struct Session {
     /// Why the plugin could not be loaded.
     pub(super) refused: Option<String>,
@@ -84,7 +85,7 @@ impl Child<'_> {
         let told = serde_json::to_writer(&ours, &request).map_err(io::Error::from);
         let _ = told.and_then(|()| ours.shutdown(Shutdown::Write));
 
-        let mut session = Session { refused: None, ended: Vec::new(), died: None, printed: None, children: 0 };
+        let mut session = Session::default();
         let end = Instant::now() + Duration::from_secs_f64(self.seconds);
         let mut complete = false;
         let mut late = false;

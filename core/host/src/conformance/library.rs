@@ -49,7 +49,9 @@ impl<'a> Library<'a> {
                 RelocationTarget::Absolute => 0,
                 RelocationTarget::Symbol(index) => {
                     let table = elf.dynamic_symbol_table();
-                    table.and_then(|t| object::ObjectSymbolTable::symbol_by_index(&t, index).ok()).map_or(0, |s| s.address())
+                    table
+                        .and_then(|t| object::ObjectSymbolTable::symbol_by_index(&t, index).ok())
+                        .map_or(0, |s| s.address())
                 }
                 _ => continue,
             };
@@ -65,7 +67,8 @@ impl<'a> Library<'a> {
                 && s.section() != SymbolSection::Absolute // names of versions
                 && !matches!(s.scope(), SymbolScope::Compilation | SymbolScope::Linkage)
         };
-        let names = self.elf.dynamic_symbols().filter(visible).filter_map(|s| s.name().ok().map(str::to_owned));
+        let names =
+            self.elf.dynamic_symbols().filter(visible).filter_map(|s| s.name().ok().map(str::to_owned));
         let version = |n: &str| n.strip_prefix("ichor_plugin_v").is_some_and(|v| v.parse::<u32>().is_ok());
         names.filter(|n| !n.is_empty() && !version(n) && !OF_LINKERS.contains(&n.as_str())).collect()
     }
@@ -88,7 +91,8 @@ impl<'a> Library<'a> {
     pub(super) fn manifest_of_table(&self) -> Option<&'a [u8]> {
         let at = self.table()? + offset_of!(ichor_plugin, manifest) as u64;
         let start = self.pointer(at)?;
-        let len = self.bytes(at + offset_of!(ichor_str, len) as u64, 8)?.try_into().ok().map(u64::from_le_bytes)?;
+        let len =
+            self.bytes(at + offset_of!(ichor_str, len) as u64, 8)?.try_into().ok().map(u64::from_le_bytes)?;
         self.bytes(start, len)
     }
 
@@ -114,7 +118,9 @@ impl<'a> Library<'a> {
         while let Ok(Some((_, mut versions))) = needs.next() {
             while let Ok(Some(version)) = versions.next() {
                 let name = version.name(endian, strings).ok().and_then(|n| std::str::from_utf8(n).ok());
-                let numbers = name.and_then(|n| n.strip_prefix("GLIBC_")).map(|n| n.split('.').map(str::parse).collect());
+                let numbers = name
+                    .and_then(|n| n.strip_prefix("GLIBC_"))
+                    .map(|n| n.split('.').map(str::parse).collect());
                 if let Some(Ok(numbers)) = numbers {
                     newest = newest.max(Some(numbers));
                 }

@@ -23,7 +23,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use trial::{Ended, Trial};
+use trial::{Cancel, Ended, Trial};
 
 /// How a plugin is checked.
 #[derive(Clone, Debug)]
@@ -58,6 +58,12 @@ impl CheckOptions {
             bytes: 1 << 30,
         }
     }
+
+    /// What is given for a stage, as name and text of the value.
+    fn given(&self, stage: &str) -> Vec<(String, String)> {
+        let own = self.set.iter().filter(|(id, ..)| id == stage);
+        own.map(|(_, param, value)| (param.clone(), value.clone())).collect()
+    }
 }
 
 /// Threads that stages are offered where it does not matter how many; few, so that small machines are no
@@ -68,12 +74,12 @@ const MANY_THREADS: usize = 4;
 /// A stage that is asked to stop has so long.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Checks the plugin in the file `path`.
+/// Checks the plugin in the file `path`; each check is told when it is done.
 ///
 /// # Errors
 /// One sentence: the file cannot be read, the options name what it does not have, or the system gives no
 /// processes or memory. What is wrong with the plugin is no error but a failed check.
-pub fn check_plugin(path: &Path, options: &CheckOptions) -> Result<Vec<Check>, String> {
+pub fn check_plugin(path: &Path, options: &CheckOptions, hear: &mut dyn FnMut(Check)) -> Result<(), String> {
     let bytes = std::fs::read(path).map_err(|e| format!("cannot read {}: {e}", path.display()))?;
     let host = Host::new(HostOptions {
         worker_exe: options.worker_exe.clone(),
@@ -82,31 +88,42 @@ pub fn check_plugin(path: &Path, options: &CheckOptions) -> Result<Vec<Check>, S
         ..HostOptions::new(MANY_THREADS)
     });
     let host = host.map_err(|e| format!("the system gives no shared memory: {e}"))?;
-    let (mut checks, plugin) = file::check(path, &bytes);
+    let (checks, plugin) = file::check(path, &bytes);
     drop(bytes);
-    let Some(plugin) = plugin else { return Ok(checks) };
+    let Some(plugin) = plugin else {
+        checks.into_iter().for_each(hear);
+        return Ok(());
+    };
     known(&plugin, options)?;
     let kit = Kit { host, plugin, options };
-    checks.push(file::loads(&kit, &checks)?);
-    if checks.iter().any(|c| c.failed() && c.name != file::ONE_SYMBOL) {
-        return Ok(checks);
+    let loads = file::loads(&kit, &checks)?;
+    let goes_on = matches!(loads.verdict, Verdict::Passed(_));
+    checks.into_iter().chain([loads]).for_each(&mut *hear);
+    if !goes_on {
+        return Ok(());
     }
     for stage in &kit.plugin.manifest.stages {
         if options.stage.as_ref().is_none_or(|wanted| *wanted == stage.id) {
-            checks.extend(stage::check(&kit, stage)?);
+            stage::check(&kit, stage, hear)?;
         }
     }
-    Ok(checks)
+    Ok(())
 }
 
 /// What the options name must be there.
 fn known(plugin: &PluginFile, options: &CheckOptions) -> Result<(), String> {
     let named = options.stage.iter().chain(options.set.iter().map(|(stage, ..)| stage));
     let ids: Vec<&str> = plugin.manifest.stages.iter().map(|s| s.id.as_str()).collect();
-    match named.into_iter().find(|n| !ids.contains(&n.as_str())) {
-        Some(name) => Err(format!("the plugin has no stage `{name}`; its stages are `{}`", ids.join("`, `"))),
-        None => Ok(()),
+    if let Some(name) = named.into_iter().find(|n| !ids.contains(&n.as_str())) {
+        return Err(format!("the plugin has no stage `{name}`; its stages are `{}`", ids.join("`, `")));
     }
+    for stage in &plugin.manifest.stages {
+        let given = options.given(&stage.id);
+        if params::open(stage, &given).is_none() {
+            params::complete(stage, &given)?;
+        }
+    }
+    Ok(())
 }
 
 /// What all checks of a plugin share.
@@ -119,7 +136,9 @@ struct Kit<'a> {
 impl Kit<'_> {
     /// Runs a trial in a worker process.
     fn run(&self, trial: &Trial) -> Ended {
-        let limits = Limits { seconds: Some(self.options.seconds), bytes: Some(self.options.bytes) };
+        // Whoever is asked to stop is killed for not stopping, which says more than a time limit.
+        let more = if trial.cancel == Cancel::Never { 0.0 } else { 2.0 * GRACE.as_secs_f64() };
+        let limits = Limits { seconds: Some(self.options.seconds + more), bytes: Some(self.options.bytes) };
         trial::run(&self.host, &self.plugin, trial, Some(limits))
     }
 

@@ -12,16 +12,19 @@ pub(super) fn open<'a>(stage: &'a StageManifest, given: &[(String, String)]) -> 
 ///
 /// # Errors
 /// A parameter is not there, or its value is not what the schema lets through.
-pub(super) fn complete(stage: &StageManifest, given: &[(String, String)]) -> Result<Map<String, Value>, String> {
-    // By way of a pipeline of this stage alone, so that a value means here what it means there.
-    let mut alone = stage.clone();
-    alone.inputs.clear();
-    for port in &mut alone.outputs {
-        (port.like, port.grid) = (None, None);
-    }
-    let id = &alone.id;
-    let port = alone.outputs.first().map_or("", |p| p.name.as_str());
-    let text = json!({"ichor": 1, "stages": {id: {"use": id}}, "outputs": {"output": format!("{id}.{port}")}}).to_string();
+pub(super) fn complete(
+    stage: &StageManifest,
+    given: &[(String, String)],
+) -> Result<Map<String, Value>, String> {
+    // By way of a pipeline of this stage alone, so that a value means here what it means there. Its ports do not
+    // matter, and a document is what needs no other stage to be written.
+    let id = &stage.id;
+    let port = json!({"name": "output", "kind": ["doc"]});
+    let outputs = vec![serde_json::from_value(port).map_err(|e| e.to_string())?];
+    let alone = StageManifest { inputs: Vec::new(), outputs, ..stage.clone() };
+    let text =
+        json!({"ichor": 1, "stages": {id: {"use": id}}, "outputs": {"output": format!("{id}.output")}})
+            .to_string();
     let sets = given.iter().map(|(param, value)| Override {
         stage: id.clone(),
         param: param.clone(),
@@ -30,7 +33,12 @@ pub(super) fn complete(stage: &StageManifest, given: &[(String, String)]) -> Res
     let options = Options { overrides: sets.collect(), ..Options::default() };
     let spec = ichor_spec::parse("check", &text).map_err(|e| e.to_string())?;
     let mut catalogue = Catalogue::new();
-    catalogue.add(PluginManifest { ichor: 1, name: "check".into(), version: "1.0.0".into(), stages: vec![alone] });
+    catalogue.add(PluginManifest {
+        ichor: 1,
+        name: "check".into(),
+        version: "1.0.0".into(),
+        stages: vec![alone],
+    });
     let plan = ichor_spec::resolve(&spec, &catalogue, &options).map_err(|e| e.to_string())?;
     match plan.stages.into_iter().next().map(|s| s.params) {
         Some(Value::Object(params)) => Ok(params),

@@ -98,7 +98,12 @@ pub(super) fn grid(port: &PortDecl, pose: Pose, shape: Option<[usize; 3]>) -> Gr
         }
         Pose::Tilted | Pose::Along(_) => {}
     }
-    let world_of = |a: usize| columns[a].iter().enumerate().fold(0, |best, (r, x)| if x.abs() > columns[a][best].abs() { r } else { best });
+    let world_of = |a: usize| {
+        columns[a]
+            .iter()
+            .enumerate()
+            .fold(0, |best, (r, x)| if x.abs() > columns[a][best].abs() { r } else { best })
+    };
     let fitting = std::array::from_fn(|a| ((VIEW[world_of(a)] / spacing[a]).round() as usize).clamp(1, MOST));
     let shape = shape.unwrap_or(fitting);
     let mut affine = Affine([[0.0; 4]; 3]);
@@ -155,7 +160,12 @@ impl Sample {
             Self::Bytes(kind) => format!("a {kind}"),
             Self::Voxels(shape) => {
                 let dims: Vec<String> = shape.dims.iter().rev().map(i64::to_string).collect();
-                format!("{} of {} {}", shape.kind, dims.join(" x "), format!("{:?}", shape.dtype).to_lowercase())
+                format!(
+                    "{} of {} {}",
+                    shape.kind,
+                    dims.join(" x "),
+                    format!("{:?}", shape.dtype).to_lowercase()
+                )
             }
         }
     }
@@ -253,7 +263,11 @@ mod tests {
             let rules = json!({"spacing": [[0.9, 1.1], [2.0, 2.0], [5.0, 9.0]], "orientation": "RAS", "regular": true});
             let made = grid(&port(rules), pose, None);
             let spacing = made.spacing();
-            assert!((spacing[0] - 1.1).abs() < 1e-9 && (spacing[1] - 2.0).abs() < 1e-9 && (spacing[2] - 6.8).abs() < 1e-9);
+            assert!(
+                (spacing[0] - 1.1).abs() < 1e-9
+                    && (spacing[1] - 2.0).abs() < 1e-9
+                    && (spacing[2] - 6.8).abs() < 1e-9
+            );
             assert_eq!(made.affine.orientation(), ['R', 'A', 'S']);
             let volume: f64 = spacing.iter().product();
             assert!((made.voxel_volume_mm3() - volume).abs() < 1e-9 * volume, "axes are perpendicular");

@@ -58,28 +58,47 @@ struct StageCheck<'a> {
     kit: &'a Kit<'a>,
     stage: &'a StageManifest,
     params: Map<String, Json>,
-    checks: Vec<Check>,
+    hear: &'a mut dyn FnMut(Check),
     faults: Faults,
+    /// Optional inputs are connected: the stage needs one of them.
+    connects_all: bool,
+    /// The plainest run ends badly.
+    crashes: bool,
+    /// It does not end.
+    hangs: bool,
+    /// It does not stop when it is asked to.
+    deaf: bool,
 }
 
-/// All checks of a stage.
-pub(super) fn check(kit: &Kit, stage: &StageManifest) -> Result<Vec<Check>, String> {
-    let mut this = StageCheck { kit, stage, params: Map::new(), checks: Vec::new(), faults: Faults::default() };
-    let given: Vec<(String, String)> = {
-        let own = kit.options.set.iter().filter(|(id, ..)| *id == stage.id);
-        own.map(|(_, param, value)| (param.clone(), value.clone())).collect()
+/// All checks of a stage, told as they are done.
+pub(super) fn check(kit: &Kit, stage: &StageManifest, hear: &mut dyn FnMut(Check)) -> Result<(), String> {
+    let mut this = StageCheck {
+        kit,
+        stage,
+        params: Map::new(),
+        hear,
+        faults: Faults::default(),
+        connects_all: false,
+        crashes: false,
+        hangs: false,
+        deaf: false,
     };
+    let given = kit.options.given(&stage.id);
     if let Some(open) = params::open(stage, &given) {
         let why = format!("parameter `{open}` has no default; give one with --set {}.{open}=VALUE", stage.id);
         this.add("schema-defaults-complete", Verdict::Skipped(why));
-        return Ok(this.checks);
+        return Ok(());
     }
     this.params = params::complete(stage, &given)?;
     this.add("schema-defaults-complete", Verdict::Passed(None));
 
     let base = this.dtypes();
-    let session = kit.session(vec![this.trial(), this.trial()])?;
-    let runs = base.as_ref().is_ok();
+    let runs = base.is_ok();
+    // In process, crashes have names: there one may write behind an output and to an input.
+    let session = match this.hangs {
+        true => Session::default(),
+        false => kit.session(vec![this.trial(), this.trial()])?,
+    };
     if runs {
         this.connections();
         this.odd_shapes();
@@ -89,6 +108,7 @@ pub(super) fn check(kit: &Kit, stage: &StageManifest) -> Result<Vec<Check>, Stri
     if runs {
         this.limits();
     }
+    this.cancel();
     match &base {
         Ok(base) => this.comparisons(base, &session)?,
         Err(why) => {
@@ -107,19 +127,22 @@ pub(super) fn check(kit: &Kit, stage: &StageManifest) -> Result<Vec<Check>, Stri
             }
         }
     }
-    this.cancel();
     this.gathered(&session);
-    Ok(this.checks)
+    Ok(())
 }
 
 impl StageCheck<'_> {
     fn add(&mut self, name: &'static str, verdict: Verdict) {
-        self.checks.push(Check { stage: Some(self.stage.id.clone()), name, verdict });
+        (self.hear)(Check { stage: Some(self.stage.id.clone()), name, verdict });
     }
 
     /// The plainest run: every input that must be there, of a straight head.
     fn trial(&self) -> Trial {
-        let inputs = self.stage.inputs.iter().map(|port| if port.optional { vec![] } else { vec![self.sample(port)] });
+        let inputs = self
+            .stage
+            .inputs
+            .iter()
+            .map(|port| if self.is_open(port) { vec![] } else { vec![self.sample(port)] });
         Trial {
             stage: self.stage.id.clone(),
             params: Json::Object(self.params.clone()),
@@ -128,6 +151,11 @@ impl StageCheck<'_> {
             poison: 0,
             cancel: Cancel::Never,
         }
+    }
+
+    /// Whether nothing is connected to it.
+    fn is_open(&self, port: &PortDecl) -> bool {
+        port.optional && !self.connects_all
     }
 
     /// The same with voxels on other grids.
@@ -145,7 +173,9 @@ impl StageCheck<'_> {
         let mut port = port;
         // A chain of ports is no longer than there are ports.
         for _ in &self.stage.inputs {
-            let Some(other) = self.stage.inputs.iter().find(|p| Some(&p.name) == port.grid.as_ref()) else { break };
+            let Some(other) = self.stage.inputs.iter().find(|p| Some(&p.name) == port.grid.as_ref()) else {
+                break;
+            };
             port = other;
         }
         grid(port, pose, shape)
@@ -196,7 +226,7 @@ impl StageCheck<'_> {
                     None if failed.is_polite() => return Came::Refused(failed.message.clone()),
                     None => return Came::Bad(Some(plain(failed))),
                 };
-                keep(slot, &Some(failed.message.clone()));
+                keep(slot, &Some(failed.message.replacen("a bug in the plugin: ", "", 1)));
                 Came::Bad(None)
             }
         }
@@ -204,11 +234,25 @@ impl StageCheck<'_> {
 
     /// Every kind and type of voxels that the manifest lets through. Returns the plainest run.
     fn dtypes(&mut self) -> Result<Ended, String> {
-        let plain = self.trial();
-        let (base, first) = self.run(&plain);
+        let mut plain = self.trial();
+        let (mut base, mut first) = self.run(&plain);
+        if matches!(first, Came::Refused(_)) && self.stage.inputs.iter().any(|p| p.optional) {
+            self.connects_all = true;
+            let all = self.trial();
+            let (ended, came) = self.run(&all);
+            self.connects_all = matches!(came, Came::Good);
+            if self.connects_all {
+                (plain, base, first) = (all, ended, came);
+            }
+        }
+        self.crashes = matches!(first, Came::Bad(Some(_)));
+        self.hangs = self.crashes && base.seconds >= self.kit.options.seconds;
         let mut verdicts = vec![("the plainest input".to_owned(), first)];
-        if !matches!(verdicts[0].1, Came::Bad(Some(_))) {
-            for (p, port) in self.stage.inputs.iter().enumerate().filter(|(_, port)| !port.optional) {
+        if !self.crashes {
+            for (p, port) in self.stage.inputs.iter().enumerate() {
+                if self.is_open(port) {
+                    continue;
+                }
                 let grid = self.grid(port, STRAIGHT, None);
                 for &kind in &port.kind {
                     let types = dtypes_of(port, kind);
@@ -239,7 +283,9 @@ impl StageCheck<'_> {
         let good = verdicts.iter().any(|(_, v)| matches!(v, Came::Good));
         let verdict = match (bad, refused) {
             (Some(why), _) => Verdict::Failed(why),
-            (None, _) if owned => Verdict::Skipped("it ends, and what it made is wrong: see the checks of its outputs".into()),
+            (None, _) if owned => {
+                Verdict::Skipped("it ends, and what it made is wrong: see the checks of its outputs".into())
+            }
             (None, Some((what, why))) if good => Verdict::Failed(format!(
                 "with {what} it refuses what its manifest lets through: {why}; take it, or name the types it takes as \
                  `dtype` of the port"
@@ -272,7 +318,9 @@ impl StageCheck<'_> {
                 }
                 // Which of them it was is said here, what it was by the check of its own.
                 Came::Bad(None) => {
-                    failed.get_or_insert(format!("with {what}: what it made is wrong; see the checks of its outputs"));
+                    failed.get_or_insert(format!(
+                        "with {what}: what it made is wrong; see the checks of its outputs"
+                    ));
                 }
                 Came::Good => {}
             }
@@ -287,7 +335,7 @@ impl StageCheck<'_> {
     fn connections(&mut self) {
         let mut trials = Vec::new();
         for (p, port) in self.stage.inputs.iter().enumerate() {
-            if port.optional {
+            if self.is_open(port) {
                 let mut trial = self.trial();
                 trial.inputs[p] = vec![self.sample(port)];
                 trials.push((format!("`{}` connected", port.name), trial));
@@ -308,9 +356,12 @@ impl StageCheck<'_> {
     fn odd_shapes(&mut self) {
         let shapes = if self.has_grid() { &ODD_SHAPES[..] } else { &[] };
         let words = |[x, y, z]: [usize; 3]| format!("{x} x {y} x {z} voxels");
-        let mut trials: Vec<_> = shapes.iter().map(|&s| (words(s), self.trial_on(STRAIGHT, Some(s)))).collect();
+        let mut trials: Vec<_> =
+            shapes.iter().map(|&s| (words(s), self.trial_on(STRAIGHT, Some(s)))).collect();
         // Probabilities may have several classes.
-        for (p, port) in self.stage.inputs.iter().enumerate().filter(|(_, p)| !p.optional && p.kind.contains(&Kind::Probs)) {
+        for (p, port) in
+            self.stage.inputs.iter().enumerate().filter(|(_, p)| !p.optional && p.kind.contains(&Kind::Probs))
+        {
             let mut trial = self.trial();
             let mut sample = Sample::of(port, Kind::Probs, DType::F32, &self.grid(port, STRAIGHT, None));
             if let Sample::Voxels(shape) = &mut sample {
@@ -341,7 +392,8 @@ impl StageCheck<'_> {
             for kind in wrong.into_iter().filter(|k| !port.kind.contains(k)).take(3) {
                 let Some(&dtype) = dtypes(kind).first().or(Some(&DType::U8)) else { continue };
                 let mut trial = self.trial();
-                let sample = Sample::made(kind, Unit::None, dtype, &self.grid(port, STRAIGHT, Some([7, 5, 3])));
+                let sample =
+                    Sample::made(kind, Unit::None, dtype, &self.grid(port, STRAIGHT, Some([7, 5, 3])));
                 let what = format!("with {} as `{}`", sample.words(), port.name);
                 trial.inputs[p] = vec![sample];
                 count += 1;
@@ -385,7 +437,8 @@ impl StageCheck<'_> {
                 let mut params = self.params.clone();
                 params.insert(name.clone(), value.clone());
                 let seconds = (self.kit.options.seconds / 4.0).min(5.0);
-                let trial = Trial { params: Json::Object(params), cancel: Cancel::After(seconds), ..self.trial() };
+                let trial =
+                    Trial { params: Json::Object(params), cancel: Cancel::After(seconds), ..self.trial() };
                 count += 1;
                 let ended = self.kit.run(&trial);
                 self.faults.errors += usize::from(ended.result.is_err());
@@ -445,7 +498,10 @@ impl StageCheck<'_> {
         let one = self.kit.run(&Trial { threads: 1, ..large.clone() });
         let verdict = match &one.result {
             _ if !steady => unsteady(),
-            Err(e) => Verdict::Skipped(format!("it does not run on {} x {} x {} voxels: {}", LARGE[0], LARGE[1], LARGE[2], e.message)),
+            Err(e) => Verdict::Skipped(format!(
+                "it does not run on {} x {} x {} voxels: {}",
+                LARGE[0], LARGE[1], LARGE[2], e.message
+            )),
             Ok(_) => {
                 let many = self.kit.run(&Trial { threads: MANY_THREADS, ..large.clone() });
                 many.differs(&one).map_or(Verdict::Passed(None), |how| {
@@ -460,26 +516,48 @@ impl StageCheck<'_> {
         let differs = session.ended.iter().enumerate().find_map(|(n, e)| Some((n, e.differs(base)?)));
         let verdict = match (differs, &session.died, &session.refused) {
             _ if !steady => unsteady(),
-            (Some((0, how)), ..) => Verdict::Failed(format!("in one process with its host and in a worker: {how}")),
+            (Some((0, how)), ..) => {
+                Verdict::Failed(format!("in one process with its host and in a worker: {how}"))
+            }
             (Some((_, how)), ..) => Verdict::Failed(format!(
                 "run a second time in the same process: {how}; keep nothing between runs, least of all in globals"
             )),
-            (None, Some(how), _) | (None, None, Some(how)) => Verdict::Failed(format!("in one process with its host: {how}")),
+            (None, Some(how), _) | (None, None, Some(how)) => {
+                Verdict::Failed(format!("in one process with its host: {how}"))
+            }
             (None, None, None) => Verdict::Passed(None),
         };
         self.add("in-process-equals-worker", verdict);
-        self.after_failure(base)
+        if steady {
+            self.after_failure(base)?;
+        } else {
+            self.add("destroy-after-failure", unsteady());
+        }
+        Ok(())
     }
 
     /// In one process: runs that fail, and then one that must not have noticed.
     fn after_failure(&mut self, base: &Ended) -> Result<(), String> {
-        let mut trials = vec![Trial { cancel: Cancel::Before, ..self.trial() }];
-        if let Some((p, port)) = self.stage.inputs.iter().enumerate().find(|(_, p)| p.kind.iter().any(|k| k.is_voxels())) {
+        let mut trials = Vec::new();
+        if !self.deaf {
+            trials.push(Trial { cancel: Cancel::Before, ..self.trial() });
+        }
+        if let Some((p, port)) =
+            self.stage.inputs.iter().enumerate().find(|(_, p)| p.kind.iter().any(|k| k.is_voxels()))
+        {
             let mut trial = self.trial();
             let wrong = if port.kind.contains(&Kind::Labels) { Kind::Tensor } else { Kind::Labels };
             let dtype = DType::U32;
-            trial.inputs[p] = vec![Sample::made(wrong, Unit::Label, dtype, &self.grid(port, STRAIGHT, Some([7, 5, 3])))];
+            trial.inputs[p] =
+                vec![Sample::made(wrong, Unit::Label, dtype, &self.grid(port, STRAIGHT, Some([7, 5, 3])))];
             trials.push(trial);
+        }
+        if trials.is_empty() {
+            self.add(
+                "destroy-after-failure",
+                Verdict::Skipped("nothing that would make it fail is known".into()),
+            );
+            return Ok(());
         }
         trials.push(self.trial());
         let count = trials.len();
@@ -488,8 +566,12 @@ impl StageCheck<'_> {
         let advice = "free in destroy() what create() made, once, however run() ended";
         let verdict = match (last, &session.died) {
             (Some(None), None) => Verdict::Passed(None),
-            (Some(Some(how)), _) => Verdict::Failed(format!("a run after runs that failed: {how}; keep nothing between runs")),
-            (_, Some(how)) => Verdict::Failed(format!("after a run that failed or was stopped {how}; {advice}")),
+            (Some(Some(how)), _) => {
+                Verdict::Failed(format!("a run after runs that failed: {how}; keep nothing between runs"))
+            }
+            (_, Some(how)) => {
+                Verdict::Failed(format!("after a run that failed or was stopped {how}; {advice}"))
+            }
             (None, None) => Verdict::Failed(format!("after a run that failed there was no answer; {advice}")),
         };
         self.add("destroy-after-failure", verdict);
@@ -498,6 +580,12 @@ impl StageCheck<'_> {
 
     fn cancel(&mut self) {
         let mut failed = None;
+        if self.crashes && !self.hangs {
+            return self.add(
+                "cancel-honoured",
+                Verdict::Skipped("it ends before: see the checks that failed".into()),
+            );
+        }
         let shape = if self.has_grid() { Some(LARGE) } else { None };
         // Before it begins, at once, and in the middle of something.
         for (what, cancel) in [
@@ -509,7 +597,9 @@ impl StageCheck<'_> {
             let ended = self.kit.run(&trial);
             let Some(seconds) = ended.after_cancel else { continue };
             let bad = match &ended.result {
-                _ if seconds >= GRACE.as_secs_f64() => Some(format!("it went on for {} s and was killed", GRACE.as_secs())),
+                _ if seconds >= GRACE.as_secs_f64() => {
+                    Some(format!("it went on for {} s and was killed", GRACE.as_secs()))
+                }
                 Err(e) if !e.is_cancelled() && !e.is_polite() && e.breach.is_none() => Some(plain(e)),
                 _ => None,
             };
@@ -520,6 +610,7 @@ impl StageCheck<'_> {
                 break;
             }
         }
+        self.deaf = failed.is_some();
         self.add("cancel-honoured", failed.map_or(Verdict::Passed(None), Verdict::Failed));
     }
 
@@ -535,9 +626,18 @@ impl StageCheck<'_> {
             None if tried => Verdict::Passed(None),
             None => Verdict::Skipped("no run came to its end".into()),
         };
-        self.add("all-outputs-made", of_outputs(faults.missing, "make every output of the manifest, or return an error"));
-        self.add("outputs-as-declared", of_outputs(faults.refused, "declare in the manifest what the stage makes"));
-        self.add("values-keep-their-kind", of_outputs(faults.content, "write only what a voxel of that kind can be"));
+        self.add(
+            "all-outputs-made",
+            of_outputs(faults.missing, "make every output of the manifest, or return an error"),
+        );
+        self.add(
+            "outputs-as-declared",
+            of_outputs(faults.refused, "make what the manifest declares, once each"),
+        );
+        self.add(
+            "values-keep-their-kind",
+            of_outputs(faults.content, "write only what a voxel of that kind can be"),
+        );
         self.add("no-overrun", of_outputs(faults.overrun, "stay within the output's shape"));
         let touched = faults.touched.map(|port| format!("it writes to its input `{port}`"));
         self.add("input-untouched", of_outputs(touched, "inputs are read-only: copy what you change"));
@@ -550,19 +650,27 @@ impl StageCheck<'_> {
         self.add(
             "no-output-on-stdout",
             printed.map_or(Verdict::Passed(None), |line| {
-                Verdict::Failed(format!("it prints `{line}` to standard output or error; say it through the run's log"))
+                Verdict::Failed(format!(
+                    "it prints `{line}` to standard output or error; say it through the run's log"
+                ))
             }),
         );
         self.add(
             "logs-sparingly",
             faults.flood.map_or(Verdict::Passed(None), |how| {
-                Verdict::Failed(format!("{how}; log what a person wants to read, and use progress() for the rest"))
+                Verdict::Failed(format!(
+                    "{how}; log what a person wants to read, and use progress() for the rest"
+                ))
             }),
         );
         let left = match session.children {
-            0 if session.died.is_some() => Verdict::Skipped("its process ended before anybody could look".into()),
+            0 if session.died.is_some() || self.hangs => {
+                Verdict::Skipped("its process ended before anybody could look".into())
+            }
             0 => Verdict::Passed(None),
-            n => Verdict::Failed(format!("it leaves {n} processes behind; wait for every process you start")),
+            n => Verdict::Failed(format!(
+                "{n} processes are left after two runs; wait for every process you start"
+            )),
         };
         self.add("no-processes-left", left);
     }

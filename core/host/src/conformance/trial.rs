@@ -141,7 +141,11 @@ pub(super) fn run(host: &Host, plugin: &PluginFile, trial: &Trial, limits: Optio
     let inputs: Option<Vec<Vec<Arc<Value>>>> = trial.inputs.iter().map(made).collect();
     let stage = plugin.manifest.stages.iter().find(|s| s.id == trial.stage);
     let (Some(inputs), Some(stage)) = (inputs, stage) else {
-        ended.result = Err(Failed { status: ICHOR_OUT_OF_MEMORY, message: "no memory for the inputs".into(), breach: None });
+        ended.result = Err(Failed {
+            status: ICHOR_OUT_OF_MEMORY,
+            message: "no memory for the inputs".into(),
+            breach: None,
+        });
         return ended;
     };
     let before: Vec<Vec<String>> = inputs.iter().map(|port| port.iter().map(|v| hash(v)).collect()).collect();
@@ -179,12 +183,17 @@ pub(super) fn run(host: &Host, plugin: &PluginFile, trial: &Trial, limits: Optio
     ended.seconds = begun.elapsed().as_secs_f64();
     ended.after_cancel = asked.map(|t| t.as_secs_f64());
     drop(token);
-    let changed = |(values, before): (&Vec<Arc<Value>>, &Vec<String>)| values.iter().zip(before).any(|(v, b)| hash(v) != *b);
+    let changed = |(values, before): (&Vec<Arc<Value>>, &Vec<String>)| {
+        values.iter().zip(before).any(|(v, b)| hash(v) != *b)
+    };
     ended.touched = inputs.iter().zip(&before).position(changed).map(|port| stage.inputs[port].name.clone());
     match outcome {
         Ok(outcome) => {
             ended.refusal = outcome.refusal;
-            let print = |(port, value): (&ichor_spec::PortDecl, &Arc<Value>)| Print { port: port.name.clone(), sha256: hash(value) };
+            let print = |(port, value): (&ichor_spec::PortDecl, &Arc<Value>)| Print {
+                port: port.name.clone(),
+                sha256: hash(value),
+            };
             ended.result = Ok(stage.outputs.iter().zip(&outcome.outputs).map(print).collect());
         }
         Err(StageError { status, message, breach }) => ended.result = Err(Failed { status, message, breach }),

@@ -125,7 +125,9 @@ fn named(item: &syn::DeriveInput) -> syn::Result<Named> {
             match () {
                 () if meta.path.is_ident("id") => id = value.as_str().map(ToOwned::to_owned),
                 () if meta.path.is_ident("version") => version = value.as_str().map(ToOwned::to_owned),
-                () if meta.path.is_ident("bytes_per_voxel") && value.is_number() => bytes_per_voxel = Some(value),
+                () if meta.path.is_ident("bytes_per_voxel") && value.is_number() => {
+                    bytes_per_voxel = Some(value)
+                }
                 () => return Err(meta.error("expected `id`, `version` or `bytes_per_voxel`")),
             }
             Ok(())
@@ -140,6 +142,24 @@ fn named(item: &syn::DeriveInput) -> syn::Result<Named> {
 
 const KINDS: [&str; 8] = ["volume", "mask", "labels", "probs", "tensor", "table", "doc", "blob"];
 const UNITS: [&str; 5] = ["none", "HU", "probability", "label", "mm"];
+
+/// Types that voxels can have here.
+const DTYPES: [&str; 5] = ["u8", "i16", "u16", "u32", "f32"];
+
+/// Three ranges of mm, of numbers and pairs.
+fn spacing(value: &Value) -> Option<Value> {
+    let range = |axis: &Value| {
+        let [least, greatest] = match axis {
+            Value::Array(pair) => {
+                [pair.first()?.as_f64()?, pair.get(1).filter(|_| pair.len() == 2)?.as_f64()?]
+            }
+            one => [one.as_f64()?; 2],
+        };
+        (0.0 < least && least <= greatest).then(|| Value::from(vec![least, greatest]))
+    };
+    let axes = value.as_array().filter(|axes| axes.len() == 3)?;
+    axes.iter().map(range).collect::<Option<Vec<_>>>().map(Value::from)
+}
 
 fn port(attr: &syn::Attribute, is_input: bool) -> syn::Result<Map<String, Value>> {
     let mut port = Map::new();
@@ -162,6 +182,38 @@ fn port(attr: &syn::Attribute, is_input: bool) -> syn::Result<Map<String, Value>
                     return Err(meta.error(format!("`{word}` is no {key}; there are {}", known.join(", "))));
                 }
                 port.insert(key, words.into());
+            }
+            "dtype" => {
+                let text = meta.value()?.parse::<syn::LitStr>()?.value();
+                let words: Vec<&str> = text.split('|').map(str::trim).collect();
+                if let Some(word) = words.iter().find(|w| !DTYPES.contains(w)) {
+                    return Err(meta.error(format!("`{word}` is no dtype; there are {}", DTYPES.join(", "))));
+                }
+                port.insert(key, words.into());
+            }
+            "spacing" => {
+                let value = meta.value()?.parse::<syn::Expr>()?;
+                let spacing = spacing(&json_of(&value)?).ok_or_else(|| {
+                    let text = "expected mm along i, j and k, each a number or [least, greatest]: \
+                                spacing = [[0.3, 0.6], [0.3, 0.6], 5.0]";
+                    syn::Error::new_spanned(&value, text)
+                })?;
+                port.insert(key, spacing);
+            }
+            "orientation" => {
+                let text = meta.value()?.parse::<syn::LitStr>()?.value();
+                let axis = |c| ["RL", "AP", "SI"].iter().position(|pair| pair.contains(c));
+                let mut axes: Vec<Option<usize>> = text.chars().map(axis).collect();
+                axes.sort_unstable();
+                if axes != [Some(0), Some(1), Some(2)] {
+                    return Err(
+                        meta.error("an orientation has one of R and L, A and P, S and I each: \"RAS\"")
+                    );
+                }
+                port.insert(key, text.into());
+            }
+            "regular" => {
+                port.insert(key, true.into());
             }
             "grid" | "doc" => {
                 port.insert(key, meta.value()?.parse::<syn::LitStr>()?.value().into());

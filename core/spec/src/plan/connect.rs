@@ -253,7 +253,6 @@ impl<'a> Resolver<'a> {
         if let Some(&door) = self.scopes[scope].doors.get(name) {
             return self.through(door, at, after);
         }
-        // Without value its error is recorded.
         if let InputValue::Known(Node::Null) = self.scopes[scope].values.get(name)?.value {
             return Some(Vec::new());
         }
@@ -264,7 +263,7 @@ impl<'a> Resolver<'a> {
 
     /// What is behind an input that is connected from outside.
     fn through(&mut self, door: usize, at: Position, after: &mut After) -> Option<Vec<Edge>> {
-        let Some(outer) = self.scopes[self.doors[door].scope].user.map(|(scope, _)| scope) else { return None };
+        let (outer, _) = self.scopes[self.doors[door].scope].user?;
         match self.doors[door].state {
             Looked::Never if self.depth < MAX_DEPTH => {
                 self.doors[door].state = Looked::Now;
@@ -310,7 +309,9 @@ impl<'a> Resolver<'a> {
     ) -> Option<Vec<Edge>> {
         let name = quote(&output.name.value);
         if output.from.from.is_empty() {
-            self.found.error(output.from.at, || (format!("output {name} is an empty list"), "write `STAGE.OUTPUT`"));
+            self.found.error(output.from.at, || {
+                (format!("output {name} is an empty list"), "write `STAGE.OUTPUT`")
+            });
             return None;
         }
         let edges = self.reach_all(scope, &output.from, after)?;

@@ -11,7 +11,8 @@ pub(super) fn fits(kind: InputKind, value: &Node) -> bool {
     match value {
         Node::Null => true,
         Node::Number(_) => is_number(kind),
-        Node::Text(text) => !is_number(kind) && !(kind.is_path() && text.is_empty()),
+        Node::Text(text) if text.is_empty() => kind == InputKind::Text,
+        Node::Text(_) => !is_number(kind),
         _ => false,
     }
 }

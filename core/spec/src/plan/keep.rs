@@ -37,7 +37,8 @@ impl Resolver<'_> {
             Some((path, port)) => (path, Some(port.to_owned())),
             None => (text, None),
         };
-        let (outer, stage) = path.rsplit_once('/').map_or((None, path), |(outer, stage)| (Some(outer), stage));
+        let (outer, stage) =
+            path.rsplit_once('/').map_or((None, path), |(outer, stage)| (Some(outer), stage));
         let mut scope = 0;
         for name in outer.into_iter().flat_map(|outer| outer.split('/')) {
             match self.scopes[scope].members.get(name) {

@@ -43,7 +43,8 @@ impl Resolver<'_> {
     pub(super) fn parameters(&mut self, n: usize, sets: &[Set<'_>]) {
         let draft = &self.stages[n];
         let Some(offered) = &draft.offered else { return };
-        let mut given: Vec<Given<'_>> = draft.with.iter().map(|(name, value)| Given { name, value }).collect();
+        let mut given: Vec<Given<'_>> =
+            draft.with.iter().map(|(name, value)| Given { name, value }).collect();
         let sets = sets.iter().filter(|set| set.stage == draft.name);
         given.extend(sets.map(|set| Given { name: &set.param, value: &set.value }));
         let values = &self.scopes[draft.scope].values;

@@ -114,11 +114,7 @@ impl<'a> Resolver<'a> {
     pub(super) fn bind(&mut self, scope: usize) {
         let spec = self.scopes[scope].spec;
         let Some((outer, stage)) = self.scopes[scope].user else { return };
-        let who = format!(
-            "stage {} ({})",
-            quote(self.scopes[scope].prefix.trim_end_matches('/')),
-            spec.file
-        );
+        let who = format!("stage {} ({})", quote(self.scopes[scope].prefix.trim_end_matches('/')), spec.file);
         let names = spec.inputs.iter().map(|i| i.name.value.as_str());
         let mut meant = BTreeSet::new();
         let given = stage.inputs.iter().map(|(name, _)| name).chain(stage.with.iter().map(|(name, _)| name));
@@ -160,9 +156,9 @@ impl<'a> Resolver<'a> {
                     Some(value) => Some(Bound { value, origin: None, at: None }),
                 },
             };
-            if let Some(bound) = bound {
-                self.scopes[scope].values.insert(name.to_owned(), bound);
-            }
+            // What is wrong is said here, and not again by each stage that uses it.
+            let unknown = || Bound { value: InputValue::Unbound(input.kind), origin: None, at: None };
+            self.scopes[scope].values.insert(name.to_owned(), bound.unwrap_or_else(unknown));
         }
     }
 
@@ -202,17 +198,13 @@ impl<'a> Resolver<'a> {
     }
 
     /// The value that the stage gives: its own, or that of an input of the pipeline that it belongs to.
-    fn given(
-        &mut self,
-        outer: usize,
-        input: &InputSpec,
-        node: &Spanned<Node>,
-        what: &str,
-    ) -> Option<Bound> {
+    fn given(&mut self, outer: usize, input: &InputSpec, node: &Spanned<Node>, what: &str) -> Option<Bound> {
         let wanted = super::inputs::wanted(input.kind);
         let fit = |value: &InputValue| match value {
             InputValue::Known(node) => super::inputs::fits(input.kind, node),
-            InputValue::Unbound(kind) => super::inputs::is_number(*kind) == super::inputs::is_number(input.kind),
+            InputValue::Unbound(kind) => {
+                super::inputs::is_number(*kind) == super::inputs::is_number(input.kind)
+            }
             InputValue::Connected => false,
         };
         let bound = match &node.value {
@@ -220,11 +212,9 @@ impl<'a> Resolver<'a> {
                 let values = &self.scopes[outer].values;
                 let name = text.strip_prefix(REFERENCE).unwrap_or("");
                 let Some(bound) = values.get(name).cloned() else {
-                    if self.scopes[outer].spec.inputs.iter().any(|i| i.name.value == name) {
-                        return None; // its error is recorded
-                    }
                     self.found.error(node.at, || {
-                        let help = suggest(name, values.keys().map(String::as_str), "write `$inputs.NAME`, of");
+                        let help =
+                            suggest(name, values.keys().map(String::as_str), "write `$inputs.NAME`, of");
                         (format!("{what} refers to {}, which is not an input", quote(text)), help)
                     });
                     return None;

@@ -4,8 +4,9 @@ use super::{Options, Plan, Resolver, Source};
 use crate::diagnostic::{quote, suggest};
 
 impl Resolver<'_> {
-    /// Takes out of the plan what does not run, and marks what must and must not run again.
-    pub(super) fn select(&mut self, plan: &mut Plan, inlined: &[bool], options: &Options) {
+    /// Takes out of the plan what does not run, and marks what must and must not run again. Stages that are there
+    /// `on_demand`, such as those of a pipeline that is a stage, run when another needs them.
+    pub(super) fn select(&mut self, plan: &mut Plan, on_demand: &[bool], options: &Options) {
         let until = options.until.as_ref().map(|name| self.named(plan, "--until", name));
         let from = options.from.as_ref().map(|name| self.named(plan, "--from", name));
         if !self.found.is_clean() {
@@ -19,9 +20,8 @@ impl Resolver<'_> {
                 stage.reuse_only = before[n] && !again[n];
             }
         }
-        // Of a pipeline that is a stage only what somebody uses.
         let roots: Vec<bool> =
-            plan.stages.iter().zip(inlined).map(|(s, inlined)| !inlined || s.stage.outputs.is_empty()).collect();
+            plan.stages.iter().zip(on_demand).map(|(s, only)| !only || s.stage.outputs.is_empty()).collect();
         let mut keep = plan.needed(&roots);
         if let Some(until) = &until {
             keep = plan.needed(until);

@@ -71,7 +71,8 @@ impl Reader<'_> {
         let spec = self.pipeline(file, &root);
         self.open.pop();
         for (name, layers) in std::mem::replace(&mut self.within, outer) {
-            let is_stage = spec.as_ref().is_none_or(|s| s.stages.iter().any(|stage| stage.name.value == name));
+            let is_stage =
+                spec.as_ref().is_none_or(|s| s.stages.iter().any(|stage| stage.name.value == name));
             let message = match is_stage {
                 true => format!("stage {} is not a pipeline, so no stages are in it", quote(&name)),
                 false => format!("the pipeline has no stage {}", quote(&name)),

@@ -52,7 +52,10 @@ impl Reader<'_> {
             for (name, change) in changes {
                 match name.value.split_once('/') {
                     Some((outer, inner)) if section == "stages" => {
-                        self.within.entry(outer.to_owned()).or_default().push(stage_layer(name, inner, change));
+                        self.within
+                            .entry(outer.to_owned())
+                            .or_default()
+                            .push(stage_layer(name, inner, change));
                     }
                     _ => self.change(entries, (name, change), what, needed),
                 }
@@ -99,6 +102,11 @@ impl Reader<'_> {
         {
             // Parameters belong to the stage that was used before.
             old.retain(|(key, _)| key.value != "with");
+            let (with, rest): (Vec<Entry>, Vec<Entry>) =
+                new.iter().cloned().partition(|(k, _)| k.value == "with");
+            old.extend(with);
+            self.merge(base, &Spanned { value: Node::Map(rest), at: change.at });
+            return;
         }
         self.merge(base, change);
     }
@@ -121,6 +129,11 @@ impl Reader<'_> {
                         "remove the line: null removes what the pipeline says",
                     )
                 }),
+                (None, Node::Map(_)) => {
+                    let mut fresh = Spanned { value: Node::Map(Vec::new()), at: value.at };
+                    self.merge(&mut fresh, value);
+                    entries.push((key.clone(), fresh));
+                }
                 (None, _) => entries.push((key.clone(), value.clone())),
             }
         }

@@ -2,7 +2,8 @@
 //!
 //! libdeflate compresses better and faster than anything else here, but ends every stream: its last block
 //! says that it is the last. That bit lies wherever the block before ended, so the stream must be walked. The
-//! walk decodes code lengths only, several literals at a time, and takes a sixth of the time of compression.
+//! walk decodes code lengths only, several literals at a time; it takes under half the time of level 1, and the
+//! two together two thirds of what zlib-rs takes at level 2 for a slightly larger file (CT, 210 MB).
 
 /// Bits of a literal or length code that one look-up resolves.
 const LITERAL_BITS: u32 = 12;
@@ -240,41 +241,45 @@ impl Bits<'_> {
 
     /// Moves behind the end of the block.
     fn skip_symbols(&mut self, literals: &Code, distances: &Code, end: usize) -> Option<()> {
-        const LITERAL_MASK: u64 = (1 << LITERAL_BITS) - 1;
-        const DISTANCE_MASK: u64 = (1 << DISTANCE_BITS) - 1;
-        'symbols: while self.at <= end {
-            let mut window = self.peek()?;
-            // Three times 12 bits of literals and 17 of a length are fewer than 57.
+        // Tables of known length need no checks.
+        let literal_table: &[u16; 1 << LITERAL_BITS] = literals.table.first_chunk()?;
+        let distance_table: &[u16; 1 << DISTANCE_BITS] = distances.table.first_chunk()?;
+        while self.at <= end {
+            let (mut window, mut at) = (self.peek()?, self.at);
+            let mut entry = 0;
+            // Four times 12 bits of literals are fewer than the 57 that are there.
             for _ in 0..4 {
-                let entry = literals.table[(window & LITERAL_MASK) as usize];
-                let bits = entry & 31;
-                let kind = match entry >> 5 {
-                    LONG => {
-                        let (kind, extra) = self.symbol(literals)?;
-                        self.at += usize::from(extra);
-                        kind
-                    }
-                    kind => {
-                        self.at += usize::from(bits);
-                        window >>= bits;
-                        kind
-                    }
-                };
-                match kind {
-                    LITERALS if entry >> 5 == LITERALS => continue,
-                    LITERALS => continue 'symbols,
-                    END => return Some(()),
-                    _ => {
-                        let entry = distances.table[(self.peek()? & DISTANCE_MASK) as usize];
-                        if entry >> 5 == LONG {
-                            let (_, extra) = self.symbol(distances)?;
-                            self.at += usize::from(extra);
-                        } else {
-                            self.at += usize::from(entry & 31);
-                        }
-                        continue 'symbols;
-                    }
+                entry = literal_table[window as usize % (1 << LITERAL_BITS)];
+                if entry >= LENGTH << 5 {
+                    break;
                 }
+                window >>= entry;
+                at += usize::from(entry);
+            }
+            self.at = at;
+            let kind = match entry >> 5 {
+                LITERALS => continue,
+                LONG => {
+                    let (kind, extra) = self.symbol(literals)?;
+                    self.at += usize::from(extra);
+                    kind
+                }
+                kind => {
+                    self.at += usize::from(entry & 31);
+                    kind
+                }
+            };
+            match kind {
+                LITERALS => continue,
+                END => return Some(()),
+                _ => {}
+            }
+            let entry = distance_table[self.peek()? as usize % (1 << DISTANCE_BITS)];
+            if entry >> 5 == LONG {
+                let (_, extra) = self.symbol(distances)?;
+                self.at += usize::from(extra);
+            } else {
+                self.at += usize::from(entry);
             }
         }
         None

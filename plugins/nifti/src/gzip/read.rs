@@ -86,6 +86,11 @@ pub fn memory(packed: u64, total: u64, keep: &Range<u64>) -> u64 {
     if at_once(packed, total, keep) { packed + total } else { keep.end - keep.start + (1 << 19) }
 }
 
+/// Bytes that stay when [`read`] has ended.
+pub fn held(packed: u64, total: u64, keep: &Range<u64>) -> u64 {
+    if at_once(packed, total, keep) { total } else { keep.end - keep.start }
+}
+
 /// Memory for a length that was found plausible; refused politely when there is none.
 fn buffer(bytes: u64) -> Result<Vec<u8>, Fault> {
     let n = usize::try_from(bytes).map_err(|_| Fault::memory(bytes))?;
