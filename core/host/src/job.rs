@@ -196,6 +196,7 @@ impl Host {
     /// # Errors
     /// The system gives no shared memory.
     pub fn new(options: HostOptions) -> io::Result<Self> {
+        crate::heap::share();
         let budget = Arc::new(Budget::new(options.threads)?);
         let threads = Threads::new(options.threads, Arc::new(OwnShare(Arc::clone(&budget))));
         Ok(Self { options, budget, pool: BufferPool::default(), threads, loaded: Mutex::default() })

@@ -14,7 +14,8 @@ use std::path::{Component, Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use tempfile::TempDir;
 
-/// Where programs look for programs, unless `environment` says otherwise: not where the person at the terminal does.
+/// Where programs look for programs, unless `environment` says otherwise: not where the person at the
+/// terminal does.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Variables that libraries take their number of threads from.
 const THREADS: [&str; 4] =

@@ -12,8 +12,8 @@ enum Form {
 exec_stage! {
     /// Runs a program that makes a document or any other file.
     ///
-    /// As exec-image, with any file at `{output}`. A pipeline that names the output writes it with the ending of
-    /// `output`: `report.html` makes `html`, `x.nii.gz` makes `nii.gz`.
+    /// As exec-image, with any file at `{output}`. A pipeline that names the output writes it with the ending
+    /// of `output`: `report.html` makes `html`, `x.nii.gz` makes `nii.gz`.
     #[stage(id = "exec-doc", version = "1.0.0")]
     #[output(doc, kind = "doc|blob", kind_param = "kind", doc = "the file that the program wrote")]
     pub struct ExecDoc {

@@ -14,16 +14,17 @@ enum OnGrid {
 exec_stage! {
     /// Runs a program that makes an image.
     ///
-    /// The program runs in a folder of its own, which is removed afterwards, with the inputs as files in it (NIfTI-1,
-    /// the affine as sform; TSV), no standard input and a small environment. It must write a NIfTI-1 file (`.nii`,
-    /// gzip or not, with an sform) to `{output}` and end with exit code 0. What it prints goes to the log.
+    /// The program runs in a folder of its own, which is removed afterwards, with the inputs as files in it
+    /// (NIfTI-1, the affine as sform; TSV), no standard input and a small environment. It must write a
+    /// NIfTI-1 file (`.nii`, gzip or not, with an sform) to `{output}` and end with exit code 0. What it
+    /// prints goes to the log.
     ///
-    /// In `args`, `environment` and `version_args`, `{images[0]}`, `{tables[0]}`, `{files[0]}`, `{script}`, `{output}`
-    /// and `{work}` (the folder) are absolute paths, `{threads}` and `{seed}` numbers; `{images}` as an argument of
-    /// its own is all images. `{{output}}` is `{output}` itself.
+    /// In `args`, `environment` and `version_args`, `{images[0]}`, `{tables[0]}`, `{files[0]}`, `{script}`,
+    /// `{output}` and `{work}` (the folder) are absolute paths, `{threads}` and `{seed}` numbers; `{images}`
+    /// as an argument of its own is all images. `{{output}}` is `{output}` itself.
     ///
-    /// The cache key holds the content of `program`, `script` and `files` and all other parameters. It cannot hold what
-    /// a program loads besides: name that under `files`, or put all of it into a container image.
+    /// The cache key holds the content of `program`, `script` and `files` and all other parameters. It cannot
+    /// hold what a program loads besides: name that under `files`, or put all of it into a container image.
     #[stage(id = "exec-image", version = "1.0.0")]
     #[output(
         image,
@@ -39,7 +40,8 @@ exec_stage! {
         /// What the values of a volume are: HU for CT. Other kinds have units of their own.
         #[param(default = "none")]
         unit: Scale,
-        /// `same` refuses an output that is not on the grid of the first image (to 0.001 mm), if there is one.
+        /// `same` refuses an output that is not on the grid of the first image (to 0.001 mm), if there is
+        /// one.
         #[param(default = "same")]
         grid: OnGrid,
         /// Name of the file that the program writes, in its folder.

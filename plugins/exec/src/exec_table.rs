@@ -6,14 +6,14 @@ use ichor_sdk::prelude::*;
 exec_stage! {
     /// Runs a program that makes a table.
     ///
-    /// As exec-image, with a table at `{output}`: tab-separated values with the column names in the first line and `n/a`
-    /// for missing ones, or, when the name of `output` ends with `.json`, an object of `columns` and `rows` as
-    /// save-table writes it.
+    /// As exec-image, with a table at `{output}`: tab-separated values with the column names in the first
+    /// line and `n/a` for missing ones, or, when the name of `output` ends with `.json`, an object of
+    /// `columns` and `rows` as save-table writes it.
     #[stage(id = "exec-table", version = "1.0.0")]
     #[output(table, kind = "table", doc = "what the program wrote")]
     pub struct ExecTable {
-        /// Columns of a TSV file whose cells are text, also where they look like numbers. Other cells become whole
-        /// numbers, numbers, `true` or `false` where they look like such.
+        /// Columns of a TSV file whose cells are text, also where they look like numbers. Other cells become
+        /// whole numbers, numbers, `true` or `false` where they look like such.
         #[param(default = ["lesion", "name", "unit", "definition"])]
         text_columns: Vec<String>,
         /// Name of the file that the program writes, in its folder.

@@ -2,8 +2,8 @@
 
 use std::fs::read_to_string;
 
-/// Memory that belongs to the processes of a group and not to a file, in bytes: anonymous and shared memory. What
-/// several processes share is counted for each.
+/// Memory that belongs to the processes of a group and not to a file, in bytes: anonymous and shared memory.
+/// What several processes share is counted for each.
 pub fn memory(group: i32) -> u64 {
     let mut sum = 0;
     for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -18,8 +18,8 @@ pub fn memory(group: i32) -> u64 {
     sum
 }
 
-/// The process group in a line of /proc/PID/stat: `PID (NAME) STATE PARENT GROUP ...`, where the name may hold
-/// anything.
+/// The process group in a line of /proc/PID/stat: `PID (NAME) STATE PARENT GROUP ...`, where the name may
+/// hold anything.
 fn group_of(stat: &str) -> Option<i32> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(2)?.parse().ok()
 }

@@ -1,7 +1,7 @@
 //! Reads the NIfTI-1 files that programs write; see `nifti_write` for why this is here.
 //!
-//! One file, gzip or not, either byte order, integers and floats up to 64 bits, slope and intercept, the affine
-//! from the sform. Everything else is refused.
+//! One file, gzip or not, either byte order, integers and floats up to 64 bits, slope and intercept, the
+//! affine from the sform. Everything else is refused.
 
 use ichor_sdk::prelude::*;
 use std::fs::File;
@@ -315,8 +315,8 @@ pub mod tests {
         assert_eq!((two.volumes, two.len(), all(&two)[11]), (2, 12, f64::from(0.1f32)));
     }
 
-    /// nibabel 5.4.2: `Nifti1Image(array([[[1, -2, 300]]], "i2"), diag([2, 2, 2, 1]), Nifti1Header(endianness=">"))`,
-    /// slope 0.5, intercept 10: `get_fdata()` is 10.5, 9, 160.
+    /// nibabel 5.4.2: `Nifti1Image(array([[[1, -2, 300]]], "i2"), diag([2, 2, 2, 1]),
+    /// Nifti1Header(endianness=">"))`, slope 0.5, intercept 10: `get_fdata()` is 10.5, 9, 160.
     #[test]
     fn big_endian_files_with_a_slope_are_read() {
         let mut file = vec![0u8; 352];

@@ -1,8 +1,8 @@
 //! Writes the NIfTI-1 files that programs are given.
 //!
-//! The plugin `nifti` reads and writes what the world holds; a plugin must not link another, and a program that is
-//! run here needs one plain form only. So this and `nifti_read` are the least that can carry an image there and
-//! back: one file, voxels as they are, the affine as sform.
+//! The plugin `nifti` reads and writes what the world holds; a plugin must not link another, and a program
+//! that is run here needs one plain form only. So this and `nifti_read` are the least that can carry an image
+//! there and back: one file, voxels as they are, the affine as sform.
 
 use ichor_sdk::prelude::*;
 use std::io::{self, Write};

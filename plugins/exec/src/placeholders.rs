@@ -26,8 +26,8 @@ impl Values {
 
     /// One text with its placeholders replaced.
     ///
-    /// Braces around anything but one lowercase word are left alone, and `{{word}}` is `{word}` itself, so that
-    /// lines of a shell or of awk can stand there.
+    /// Braces around anything but one lowercase word are left alone, and `{{word}}` is `{word}` itself, so
+    /// that lines of a shell or of awk can stand there.
     pub fn fill(&self, text: &str) -> Result<String> {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;

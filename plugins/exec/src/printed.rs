@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-/// Lines that go to the log; a program that prints more is heard to its end, and only its last lines are told.
+/// Lines that go to the log; a program that prints more is heard to its end, and only its last lines are
+/// told.
 const LOGGED: usize = 200;
 /// Lines kept for an error.
 const TAIL: usize = 10;

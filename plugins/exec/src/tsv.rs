@@ -54,8 +54,8 @@ fn unescape(text: &str) -> String {
     out
 }
 
-/// Reads a table. Cells become what they look like, a whole number, a number, `true` or `false`, or text; under the
-/// columns named in `text` they are text.
+/// Reads a table. Cells become what they look like, a whole number, a number, `true` or `false`, or text;
+/// under the columns named in `text` they are text.
 ///
 /// # Errors
 /// What is wrong, to be put behind the file's name: "has 3 cells in line 7 ...".
