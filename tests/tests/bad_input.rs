@@ -56,7 +56,7 @@ fn pipelines_that_are_wrong_never_start() {
     }
     let cycle = SMALL
         .replace("in: { mask: segment.mask }", "in: { mask: grow.image }")
-        .replace("  volume:", "  grow: { use: resample, in: { image: clean.mask } }\n  volume:");
+        .replacen("  volume:", "  grow: { use: resample, in: { image: clean.mask } }\n  volume:", 1);
     let pipeline = case.write("small.yaml", cycle);
     refused(&case, 2, &[&pipeline], "cycle");
     refused(&case, 2, &["/no/such/pipeline.yaml"], "cannot read /no/such/pipeline.yaml");
