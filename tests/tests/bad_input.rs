@@ -54,12 +54,14 @@ fn pipelines_that_are_wrong_never_start() {
         let pipeline = case.write("small.yaml", text);
         refused(&case, 2, &[&pipeline], says);
     }
-    let cycle = SMALL
-        .replace("in: { mask: segment.mask }", "in: { mask: grow.image }")
-        .replacen("  volume:", "  grow: { use: resample, in: { image: clean.mask } }\n  volume:", 1);
+    let cycle = SMALL.replace("in: { mask: segment.mask }", "in: { mask: grow.image }").replacen(
+        "  volume:",
+        "  grow: { use: resample, in: { image: clean.mask } }\n  volume:",
+        1,
+    );
     let pipeline = case.write("small.yaml", cycle);
     refused(&case, 2, &[&pipeline], "cycle");
-    refused(&case, 2, &["/no/such/pipeline.yaml"], "cannot read /no/such/pipeline.yaml");
+    refused(&case, 2, &["/no/such/pipeline.yaml"], "/no/such/pipeline.yaml: the file cannot be read");
     let pipeline = case.write("small.yaml", SMALL);
     refused(&case, 2, &[&pipeline, "--set", "clean.min_volum_ml=1"], "did you mean `min_volume_ml`?");
     refused(&case, 2, &[&pipeline, "-i", "ct=x.nii"], "the pipeline has no input `ct`");
