@@ -135,3 +135,64 @@ fn plugins_that_are_wrong_are_refused() {
         refused(&case, 1, &[&pipeline, "--plugin-path", &folder], says);
     }
 }
+
+/// Names and paths that lead elsewhere write nothing outside the output folder.
+#[test]
+fn nothing_is_written_outside_the_output_folder() {
+    let case = Case::new();
+    std::fs::create_dir(case.path("inside")).unwrap();
+    let before = |case: &Case| (case.list(""), case.list("inside"));
+    for (from, to, says) in [
+        ("  mask: clean.mask\n", "  ../mask: clean.mask\n", "`../mask` cannot be a name in `outputs`"),
+        ("  mask: clean.mask\n", "  /tmp/mask: clean.mask\n", "`/tmp/mask` cannot be a name in `outputs`"),
+        ("  mask: clean.mask\n", "  \"a\\0b\": clean.mask\n", "cannot be a name in `outputs`"),
+        ("  mask: clean.mask\n", "  \"a\\nb\": clean.mask\n", "cannot be a name in `outputs`"),
+        ("  clean: ", "  ../clean: ", "`../clean` cannot be a name in `stages`"),
+        ("  mask: clean.mask\n", "  run: clean.mask\n", "the output name `run` is taken by the run record"),
+    ] {
+        let text = SMALL.replacen(from, to, 1);
+        assert_ne!(text, SMALL, "{from}");
+        let pipeline = case.write("inside/small.yaml", text);
+        let left = before(&case);
+        let ended = run(["run", &pipeline, "-o", &case.path("inside/out"), "--no-cache"]);
+        assert!(ended.code == 2 && ended.stderr.contains(says), "{to}: {}", ended.stderr);
+        assert_eq!(before(&case), left, "{to}");
+    }
+    // A link where a result goes is replaced, not followed.
+    let small = case.write("inside/small.yaml", SMALL);
+    let target = case.write("target.png", "mine");
+    std::fs::create_dir(case.path("inside/out")).unwrap();
+    std::os::unix::fs::symlink(&target, case.path("inside/out/picture.png")).unwrap();
+    run_ok(["run", &small, "-o", &case.path("inside/out"), "--no-cache"]);
+    assert_eq!(case.read("target.png"), b"mine");
+    assert!(case.read("inside/out/picture.png").starts_with(b"\x89PNG"));
+}
+
+/// Documents made to exhaust the reader are refused in little time and memory.
+#[test]
+fn documents_made_to_exhaust_are_refused() {
+    let case = Case::new();
+    let mut bomb = String::from("ichor: 1\nname: bomb\na: &a [x, x, x, x, x, x, x, x, x]\n");
+    for (one, two) in "abcdefgh".chars().zip("bcdefghi".chars()) {
+        bomb += &format!("{two}: &{two} [{}]\n", vec![format!("*{one}"); 9].join(", "));
+    }
+    let deep = format!("ichor: 1\nstages: {}{}\n", "[".repeat(100_000), "]".repeat(100_000));
+    let twice = SMALL.replacen("  cavity: ", "  head: { use: phantom-head }\n  cavity: ", 1);
+    for (name, text) in [("bomb", bomb), ("deep", deep), ("twice", twice)] {
+        let pipeline = case.write(&format!("{name}.yaml"), text);
+        let limited = std::process::Command::new("sh")
+            .args(["-c", "ulimit -t 2; exec \"$0\" check \"$1\""])
+            .arg(ichor_tests::bin().join("ichor"))
+            .arg(&pipeline)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&limited.stderr);
+        assert_eq!(limited.status.code(), Some(2), "{name}: {stderr}");
+        assert!(stderr.len() < 4000 && !stderr.contains("panicked"), "{name}: {stderr}");
+    }
+    // A gigabyte, of which no more is read than shows that it is too large.
+    let pipeline = case.path("large.yaml");
+    std::fs::File::create(&pipeline).unwrap().set_len(1 << 30).unwrap();
+    let ended = run(["check", &pipeline]);
+    assert!(ended.code == 2 && ended.stderr.contains("large.yaml"), "{}", ended.stderr);
+}

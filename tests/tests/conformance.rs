@@ -45,6 +45,32 @@ fn the_examples_pass_in_all_three_languages() {
 }
 
 #[test]
+fn the_shipped_plugins_pass() {
+    // A small head: the stage runs some sixty times.
+    let small = ["phantom-head.shape=[48, 48, 10]", "phantom-head.spacing=[4.5, 4.5, 18]"];
+    let libraries = std::fs::read_dir(bin()).unwrap().map(|e| e.unwrap().path());
+    let shipped = libraries.filter(|p| {
+        let name = p.file_name().unwrap().to_str().unwrap();
+        name.starts_with("libichor_") && name.ends_with(".so") && !name.contains("macros")
+    });
+    let mut count = 0;
+    for library in shipped {
+        let is_phantom = library.to_str().unwrap().contains("phantom");
+        let set: Vec<&str> =
+            if is_phantom { small.iter().flat_map(|s| ["--set", s]).collect() } else { vec![] };
+        let (ended, json) = check(&library, &set);
+        assert_eq!(
+            (ended.code, names(&json, "failed")),
+            (0, BTreeSet::new()),
+            "{}: {json}",
+            library.display()
+        );
+        count += 1;
+    }
+    assert!(count >= 8, "{count}");
+}
+
+#[test]
 fn each_way_to_misbehave_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let library = hostile::compile("hostile", dir.path());

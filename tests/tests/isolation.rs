@@ -1,8 +1,8 @@
 //! A plugin that misbehaves in every way we could think of fails its own stage, says why, and harms nobody.
 
 use ichor_host::{Limits, PluginDir, Value, find_plugins};
-use ichor_tests::hostile;
 use ichor_tests::stage::{Bench, lps_grid, voxels};
+use ichor_tests::{Case, SMALL, hostile, run};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,6 +77,49 @@ fn limits_end_what_does_not_end() {
     assert!(begun.elapsed() < Duration::from_secs(5));
     bench.limits.seconds = Some(60.0);
     assert!(fails(&bench, "hostile-leak").contains("stopped at its memory limit of 100 MiB"));
+}
+
+/// Each way to fail in the middle of a pipeline: one failed stage, the branch beside it finished, nothing written.
+#[test]
+fn the_other_branches_of_a_pipeline_finish() {
+    let case = Case::new();
+    hostile::compile("hostile", case.dir.path());
+    for (id, limits, says) in [
+        ("segfault", "", "signal 11 (SIGSEGV"),
+        ("abort", "", "signal 6 (SIGABRT"),
+        ("hang", ", limits: { seconds: 0.5 }", "stopped after its time limit of 0.5 s"),
+        ("leak", ", limits: { memory: 100MiB }", "stopped at its memory limit of 100 MiB"),
+        ("wrong-shape", "", "output `mask` has the grid"),
+        ("no-output", "", "ended well without making its output `mask`"),
+        ("nan", "", "that are no probabilities"),
+        ("error", "", "the CT shows no head"),
+    ] {
+        let broken = format!("  broken:  {{ use: hostile-{id}, in: {{ ct: head.ct }}{limits} }}\n");
+        let text = SMALL.replace("outputs:\n", &format!("{broken}outputs:\n  broken: broken.mask\n"));
+        let pipeline = case.write("small.yaml", text);
+        let (out, folder) = (case.path("out"), case.path(""));
+        let ended =
+            run(["run", &pipeline, "-o", &out, "--plugin-path", &folder, "--cache", &case.path("cache")]);
+        assert_eq!(ended.code, 1, "{id}: {}", ended.stderr);
+        let errors: Vec<&str> = ended.stderr.lines().filter(|l| l.starts_with("error: ")).collect();
+        let expected = format!("stage `broken` (hostile-{id}) failed: ");
+        assert!(
+            errors.len() == 1 && errors[0].contains(&expected) && errors[0].contains(says),
+            "{}",
+            ended.stderr
+        );
+        let record = case.record("out/failed-run.json");
+        for stage in record["stages"].as_array().unwrap() {
+            let (name, state) = (stage["name"].as_str().unwrap(), stage["state"].as_str().unwrap());
+            let expected: &[&str] = match name {
+                "broken" => &["failed"],
+                "save:broken" => &["skipped"],
+                _ => &["done", "reused"],
+            };
+            assert!(expected.contains(&state), "{id}: {name} {state}");
+        }
+        assert_eq!(case.list("out"), ["failed-run.json"], "{id}");
+    }
 }
 
 #[test]

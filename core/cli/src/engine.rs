@@ -66,22 +66,15 @@ impl EngineArgs {
         self.memory
     }
 
-    /// The cache for runs into `out`, made if it is not there.
-    pub fn cache(&self, out: &Path) -> Result<Option<Cache>, Failure> {
-        let Some(dir) = self.cache_dir(Some(out)) else { return Ok(None) };
-        let cache = Cache::open(&dir, self.cache_limit);
-        cache.map(Some).map_err(|e| {
-            let dir = dir.display();
-            Failure::usage(format!(
-                "cannot write to the cache {dir}: {e}; name another with --cache, or --no-cache"
-            ))
-        })
+    /// The cache for runs into `out`.
+    pub fn cache(&self, out: &Path) -> Option<Cache> {
+        Some(Cache::new(&self.cache_dir(Some(out))?, self.cache_limit))
     }
 
-    /// The cache if it is there already; nothing is made.
+    /// The cache if it is there already.
     pub fn existing_cache(&self, out: Option<&Path>) -> Option<Cache> {
         let dir = self.cache_dir(out).filter(|d| d.join("stages").is_dir())?;
-        Cache::open(&dir, self.cache_limit).ok()
+        Some(Cache::new(&dir, self.cache_limit))
     }
 
     fn cache_dir(&self, out: Option<&Path>) -> Option<PathBuf> {

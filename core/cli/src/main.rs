@@ -1,5 +1,7 @@
 //! `ichor`: runs imaging pipelines made of plugin stages. A table of contents; each command is a file.
 
+#![forbid(unsafe_code)]
+
 mod check;
 mod console;
 mod engine;

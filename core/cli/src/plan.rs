@@ -74,22 +74,7 @@ fn table(plan: &Plan, forecast: &RunForecast) -> String {
 
 /// What is certain to fail, with its stage and place in the pipeline file.
 pub fn first_error(plan: &Plan, forecast: &RunForecast) -> Option<String> {
-    let failing = plan.stages.iter().zip(&forecast.stages).filter_map(|(stage, known)| {
-        let error = known.error.as_ref()?;
-        let from: Vec<String> = stage
-            .inputs
-            .iter()
-            .flatten()
-            .map(|s| {
-                format!("{}.{}", plan.stages[s.stage].name, plan.stages[s.stage].stage.outputs[s.port].name)
-            })
-            .collect();
-        let from = if from.is_empty() { String::new() } else { format!(", fed by {}", from.join(", ")) };
-        Some(format!(
-            "line {}: stage `{}` ({}{from}) would fail: {error}",
-            stage.line, stage.name, stage.stage.id
-        ))
-    });
-    let all: Vec<String> = failing.collect();
-    (!all.is_empty()).then(|| all.join("\n"))
+    let all: Vec<String> =
+        plan.stages.iter().zip(&forecast.stages).filter_map(|(s, known)| known.failure(s)).collect();
+    (!all.is_empty()).then(|| all.join("\nerror: "))
 }

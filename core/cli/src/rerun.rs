@@ -5,7 +5,7 @@ use crate::console;
 use crate::engine::EngineArgs;
 use crate::project::PipelineArgs;
 use clap::Parser;
-use ichor_exec::{RunRecord, read_sums};
+use ichor_exec::{RunRecord, pipeline_files, read_sums};
 use std::path::PathBuf;
 
 #[derive(clap::Args)]
@@ -43,8 +43,16 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let installed = recorded.pipeline.plugins.find()?;
     let plan = recorded.pipeline.resolve(&installed, true)?;
 
+    let files = pipeline_files(&plan).map_err(Failure::usage)?;
     let (_, inputs, plugins) = read_sums(&plan, &installed.files).map_err(Failure::usage)?;
     let refuse = |what: String| Err(Failure::usage(format!("{what}; the run cannot be repeated as it was")));
+    for file in &old.pipeline_files {
+        match files.iter().find(|now| now.path == file.path) {
+            Some(now) if now.sha256 == file.sha256 => {}
+            Some(_) => return refuse(format!("{} (pipeline) has changed since", file.path)),
+            None => return refuse(format!("the pipeline no longer reads {}", file.path)),
+        }
+    }
     for file in &old.inputs {
         match inputs.iter().find(|now| now.name == file.name) {
             Some(now) if now.sha256 == file.sha256 => {}

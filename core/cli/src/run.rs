@@ -55,7 +55,7 @@ fn attempt(args: &Args) -> Result<(), Failure> {
         installed.notes.iter().for_each(|note| console::warn(note));
         plan.warnings.iter().for_each(|w| console::warn(&w.to_string()));
     }
-    let cache = args.engine.cache(&args.out)?;
+    let cache = args.engine.cache(&args.out);
     let record =
         execute(&args.pipeline, &installed, &plan, &args.engine, &args.out, cache.as_ref(), args.json)?;
     if args.json {
@@ -95,7 +95,6 @@ pub fn execute(
     let progress = Progress::new(plan, quiet);
     let result = ichor_exec::run(&Request {
         plan,
-        pipeline_file: &pipeline.pipeline,
         arguments: &pipeline.arguments(),
         plugins: &installed.files,
         host: &host,
@@ -107,8 +106,8 @@ pub fn execute(
         observer: &progress,
     });
     result.map_err(|error| match error {
-        RunError::Input { .. } | RunError::Memory { .. } | RunError::Output { .. } => Failure::usage(error),
         RunError::Failed(_) => Failure::stage(error),
         RunError::Interrupted => Failure { code: INTERRUPTED, message: error.to_string() },
+        _ => Failure::usage(error),
     })
 }

@@ -10,6 +10,7 @@
 //! time, except which files go first when the cache is full.
 
 use crate::content::id_of;
+use crate::leftover::{is_left, mine};
 use ichor_host::{Described, Host, Value};
 use ichor_image::parallel::{for_each_chunk, map_ranges};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ use std::time::SystemTime;
 const BLOCK: usize = 4 << 20;
 /// Fast, and with the bytes of each voxel kept apart it halves a CT.
 const LEVEL: i32 = 1;
+
+/// Prefix of files that are being written.
+const TEMPORARY: &str = ".tmp-";
 
 /// A folder of values and of what made them.
 #[derive(Clone, Debug)]
@@ -58,15 +62,24 @@ struct Head {
 }
 
 impl Cache {
-    /// Opens a cache, made if it is not there, that nobody but its owner can read.
-    ///
-    /// # Errors
-    /// The folder cannot be made.
-    pub fn open(dir: &Path, limit: u64) -> io::Result<Self> {
+    /// The cache in `dir`, which need not be there yet. Beyond `limit` bytes it forgets.
+    #[must_use]
+    pub fn new(dir: &Path, limit: u64) -> Self {
+        Self { dir: dir.to_owned(), limit }
+    }
+
+    /// Makes the folder if it is not there, so that nobody but its owner can read it.
+    pub(crate) fn make(&self) -> io::Result<()> {
         for part in ["stages", "values"] {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(dir.join(part))?;
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(self.dir.join(part))?;
         }
-        Ok(Self { dir: dir.to_owned(), limit })
+        Ok(())
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.dir
     }
 
     fn place(&self, part: &str, name: &str) -> PathBuf {
@@ -187,7 +200,7 @@ impl Cache {
     fn write(&self, path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
         let folder = path.parent().unwrap_or(&self.dir);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder)?;
+        let mut file = tempfile::Builder::new().prefix(&mine(TEMPORARY)).tempfile_in(folder)?;
         fill(file.as_file_mut())?;
         file.persist(path).map_err(|e| e.error)?;
         Ok(())
@@ -205,9 +218,8 @@ impl Cache {
                     // A file may be gone by now: another run trims too.
                     let Ok(data) = file.metadata() else { continue };
                     let used = data.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-                    let is_left = file.file_name().to_string_lossy().starts_with(".tmp-")
-                        && used.elapsed().is_ok_and(|age| age.as_secs() > 24 * 3600);
-                    if is_left {
+                    let name = file.file_name();
+                    if name.to_str().is_some_and(|name| is_left(name, TEMPORARY)) {
                         let _ = fs::remove_file(file.path());
                     } else {
                         files.push((used, data.len(), file.path()));
@@ -274,7 +286,7 @@ mod tests {
     #[test]
     fn a_value_comes_back_and_a_changed_one_does_not() {
         let (host, dir) = (Host::new(HostOptions::new(2)).unwrap(), tempfile::tempdir().unwrap());
-        let cache = Cache::open(dir.path(), u64::MAX).unwrap();
+        let cache = Cache::new(dir.path(), u64::MAX);
         let value = value(&host, 0);
         let id = crate::content::content_id(&host, &value);
         cache.put_value(&host, &id, &value).unwrap();
@@ -304,7 +316,7 @@ mod tests {
     #[test]
     fn a_stage_without_its_values_is_a_miss_and_trimming_takes_the_oldest() {
         let (host, dir) = (Host::new(HostOptions::new(1)).unwrap(), tempfile::tempdir().unwrap());
-        let cache = Cache::open(dir.path(), 1).unwrap();
+        let cache = Cache::new(dir.path(), 1);
         let value = value(&host, 3);
         let id = crate::content::content_id(&host, &value);
         let entry =

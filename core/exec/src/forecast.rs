@@ -2,12 +2,15 @@
 
 use crate::cache::Cache;
 use crate::key::key;
-use crate::schedule::{PROGRAM_BYTES, seed_of};
-use ichor_host::{Described, Host, PluginFile, Question};
+use crate::sums::{Sums, seed_of};
+use ichor_host::{Described, Host, PluginFile, Question, where_they_differ};
 use ichor_image::Grid;
-use ichor_spec::{Plan, PlannedStage};
+use ichor_spec::{Plan, PlannedStage, Rule};
 use serde::Serialize;
 use std::collections::BTreeMap;
+
+/// Memory of the program and its plugins themselves.
+pub(crate) const PROGRAM_BYTES: u64 = 24 << 20;
 
 /// What is known of a stage before it runs.
 #[derive(Clone, Debug, Serialize)]
@@ -28,6 +31,8 @@ pub struct StageForecast {
     pub reused: Option<bool>,
     /// Why it cannot run; then what depends on it is not known.
     pub error: Option<String>,
+    /// Whether that is because of what is connected to it, which no stage is asked about.
+    pub misfit: bool,
 }
 
 /// What is known of a run.
@@ -85,10 +90,27 @@ pub fn forecast(
 }
 
 impl StageForecast {
+    /// Why it cannot run, with its place in the pipeline.
+    #[must_use]
+    pub fn failure(&self, stage: &PlannedStage) -> Option<String> {
+        let error = self.error.as_ref()?;
+        let (file, line, name, id) = (&stage.file, stage.line, &stage.name, &stage.stage.id);
+        Some(format!("{file}:{line}: stage `{name}` ({id}) would fail: {error}"))
+    }
+
     fn of(outputs: Vec<Option<Described>>) -> Self {
         let makes = outputs.iter().map(|o| o.as_ref().map_or_else(|| "?".into(), describe)).collect();
         let output_bytes = outputs.iter().flatten().map(|d| d.len() as u64).sum();
-        Self { outputs, makes, output_bytes, scratch_bytes: 0, device_bytes: 0, reused: None, error: None }
+        Self {
+            outputs,
+            makes,
+            output_bytes,
+            scratch_bytes: 0,
+            device_bytes: 0,
+            reused: None,
+            error: None,
+            misfit: false,
+        }
     }
 }
 
@@ -101,8 +123,8 @@ fn ask(
     inputs: &[Vec<Option<Described>>],
 ) -> StageForecast {
     let unknown = || StageForecast::of(vec![None; stage.stage.outputs.len()]);
-    if let Some(error) = misfit(stage, inputs) {
-        return StageForecast { error: Some(error), ..unknown() };
+    if let Some(error) = misfit(plan, stage, inputs) {
+        return StageForecast { error: Some(error), misfit: true, ..unknown() };
     }
     let question =
         Question { stage: &stage.stage, params: &stage.params, seed: seed_of(plan, stage), inputs };
@@ -116,33 +138,47 @@ fn ask(
     }
 }
 
-/// Inputs that must share a grid and do not, or that break the rules of their port.
-fn misfit(stage: &PlannedStage, inputs: &[Vec<Option<Described>>]) -> Option<String> {
-    for (port, known) in stage.stage.inputs.iter().zip(inputs) {
-        let grids = || known.iter().flatten().filter_map(Described::grid);
-        if let Some(other) = &port.grid
-            && let Some(place) = stage.stage.inputs.iter().position(|p| p.name == *other)
-            && let Some(wanted) = inputs[place].first().and_then(|d| d.as_ref()?.grid())
-            && let Some(grid) = grids().find(|g| !g.same_as(&wanted))
-        {
-            return Some(format!(
-                "input `{}` ({grid}) must have the grid of input `{other}` ({wanted}); put `use: resample` with \
-                 `reference` between",
-                port.name
-            ));
-        }
-        for one in known.iter().flatten() {
-            let (Some(grid), Some(dtype)) = (one.grid(), one.dtype()) else { continue };
-            let form = form(&grid, dtype.name());
-            if let Some(why) = port.voxels.objection(&form) {
+/// Inputs that must share a grid and do not, or that break the rules of their port: the connection, what it
+/// carries, what is needed, and the stage that would convert.
+fn misfit(plan: &Plan, stage: &PlannedStage, inputs: &[Vec<Option<Described>>]) -> Option<String> {
+    for (n, (port, known)) in stage.stage.inputs.iter().zip(inputs).enumerate() {
+        let source = |c: usize| stage.inputs[n].get(c).map_or_else(String::new, |s| plan.source_name(*s));
+        for (c, one) in known.iter().enumerate() {
+            let Some((one, grid)) = one.as_ref().and_then(|d| Some((d, d.grid()?))) else { continue };
+            let connection = format!("`{} -> {}.{}` carries", source(c), stage.name, port.name);
+            if let Some(other) = &port.grid
+                && let Some(place) = stage.stage.inputs.iter().position(|p| p.name == *other)
+                && let Some(wanted) = inputs[place].first().and_then(|d| d.as_ref()?.grid())
+                && !grid.same_as(&wanted)
+            {
+                let reference =
+                    stage.inputs[place].first().map_or_else(String::new, |s| plan.source_name(*s));
                 return Some(format!(
-                    "input `{}` {why}; put a stage between that converts, such as `resample`",
-                    port.name
+                    "{connection} {grid}; it must have the grid of input `{other}`, {wanted}{}; put \
+                     `use: resample` between, with `reference: {reference}` under `in`",
+                    where_they_differ(&grid, &wanted)
                 ));
+            }
+            let Some(dtype) = one.dtype() else { continue };
+            if let Some((rule, why)) = port.voxels.broken(&form(&grid, dtype.name())) {
+                return Some(format!("{connection} {}, which {why}; {}", describe(one), remedy(rule)));
             }
         }
     }
     None
+}
+
+/// The stage that would convert.
+fn remedy(rule: Rule) -> &'static str {
+    match rule {
+        Rule::Dtype => "put a stage between that makes voxels of that type",
+        Rule::Spacing => "put `use: resample` with such a `spacing` between",
+        Rule::Orientation => "put `use: reorient` between",
+        Rule::Regular => {
+            "put `use: resample` between with an image of perpendicular axes as its `reference`, or load the \
+             series by `load-dicom`, which corrects a tilt"
+        }
+    }
 }
 
 fn form<'a>(grid: &Grid, dtype: &'a str) -> ichor_spec::VoxelForm<'a> {
@@ -191,29 +227,4 @@ fn peak(plan: &Plan, stages: &[StageForecast]) -> (u64, Option<usize>) {
         live.retain(|value, _| last.get(value).is_some_and(|&until| until > index));
     }
     (most, at)
-}
-
-/// SHA-256 sums of what a run reads.
-#[derive(Clone, Debug, Default)]
-pub struct Sums {
-    /// Of plugins, by their index.
-    pub plugins: BTreeMap<usize, String>,
-    /// Of files, for each stage: parameter and sum.
-    pub files: Vec<Vec<(String, String)>>,
-}
-
-impl Sums {
-    /// The parts of a stage's key, its inputs known by their content ids.
-    pub(crate) fn parts(
-        &self,
-        plan: &Plan,
-        plugins: &[PluginFile],
-        index: usize,
-        inputs: &[Vec<String>],
-    ) -> crate::key::Parts {
-        let stage = &plan.stages[index];
-        let sum = self.plugins.get(&stage.plugin).map_or("", String::as_str);
-        let files = self.files.get(index).map_or(&[][..], Vec::as_slice);
-        crate::key::parts(stage, (&plugins[stage.plugin], sum), seed_of(plan, stage), files, inputs)
-    }
 }

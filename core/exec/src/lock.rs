@@ -1,6 +1,6 @@
 //! `ichor.lock`: the plugins and model files that a pipeline may use, by their SHA-256.
 
-use crate::forecast::Sums;
+use crate::sums::Sums;
 use ichor_host::PluginFile;
 use ichor_spec::Plan;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,6 @@
 //! Results on disk: all of them complete, or none.
 
+use crate::leftover::{is_left, mine};
 use crate::record::{OutputRecord, RunRecord, sha256};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -21,8 +22,7 @@ impl OutputDir {
     pub(crate) fn open(dir: &Path) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
         sweep(dir)?;
-        let prefix = format!("{STAGING}{}-{}-", host_name(), std::process::id());
-        let staging = tempfile::Builder::new().prefix(&prefix).tempdir_in(dir)?;
+        let staging = tempfile::Builder::new().prefix(&mine(STAGING)).tempdir_in(dir)?;
         Ok(Self { dir: dir.to_owned(), staging })
     }
 
@@ -56,24 +56,14 @@ impl OutputDir {
     }
 }
 
-/// Removes what runs left that were killed on this machine. A run that is alive, or on another machine that
-/// shares the folder, keeps its own.
+/// Removes what runs left that were killed on this machine.
 fn sweep(dir: &Path) -> io::Result<()> {
-    let mine = format!("{STAGING}{}-", host_name());
     for entry in fs::read_dir(dir)?.flatten() {
-        let name = entry.file_name();
-        let owner = name.to_str().and_then(|n| n.strip_prefix(&mine)).and_then(|n| n.split('-').next());
-        if owner.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+        if entry.file_name().to_str().is_some_and(|name| is_left(name, STAGING)) {
             let _ = fs::remove_dir_all(entry.path()); // another run may do the same
         }
     }
     Ok(())
-}
-
-/// The machine's name, as far as it can stand in a file name.
-fn host_name() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.chars().filter(char::is_ascii_alphanumeric).take(32).collect()
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// What a run did. Written as `run.json` when it succeeded, as `failed-run.json` when not.
@@ -18,8 +19,8 @@ pub struct RunRecord {
     pub notice: String,
     /// Name of the pipeline.
     pub pipeline: String,
-    /// The pipeline file.
-    pub pipeline_file: FileRecord,
+    /// The files that the pipeline is made of: its own first, then overlays and pipelines that are stages of it.
+    pub pipeline_files: Vec<FileRecord>,
     /// The command line: pipeline, inputs, changed parameters, overlays.
     #[serde(default)]
     pub arguments: Vec<String>,
@@ -48,7 +49,7 @@ pub struct RunRecord {
     pub outputs: Vec<OutputRecord>,
 }
 
-/// A file that was read.
+/// A file, or a folder with all files in it, that was read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FileRecord {
     /// Name of the pipeline's input, or `stage.parameter`.
@@ -57,7 +58,7 @@ pub struct FileRecord {
     pub path: String,
     /// Size in bytes.
     pub bytes: u64,
-    /// SHA-256 of the content, hexadecimal.
+    /// SHA-256 of the content, hexadecimal; of a folder, of the paths, sizes and sums of its files.
     pub sha256: String,
 }
 
@@ -161,22 +162,60 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl FileRecord {
-    /// Hashes the file at `path`.
+    /// Hashes the file or the folder at `path`.
     pub(crate) fn of(name: String, path: &str) -> io::Result<Self> {
-        let mut file = File::open(Path::new(path))?;
+        let place = Path::new(path);
         let mut hash = Sha256::new();
-        let mut buffer = vec![0; 1 << 20];
-        let mut bytes = 0;
-        loop {
-            let n = file.read(&mut buffer)?;
-            if n == 0 {
-                break;
-            }
-            bytes += n as u64;
-            hash.update(&buffer[..n]);
-        }
+        let bytes = if place.is_dir() { folder(place, &mut hash)? } else { file(place, &mut hash)? };
         Ok(Self { name, path: path.to_owned(), bytes, sha256: hex(&hash.finalize()) })
     }
+}
+
+/// Adds the bytes of a file; returns how many.
+fn file(path: &Path, hash: &mut Sha256) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    let mut buffer = vec![0; 1 << 20];
+    let mut bytes = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(bytes),
+            Ok(n) => {
+                bytes += n as u64;
+                hash.update(&buffer[..n]);
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+/// Adds every file in a folder and the folders in it, in the order of their paths there: path, size, SHA-256.
+/// Links to folders are not followed, so that the walk ends.
+fn folder(root: &Path, hash: &mut Sha256) -> io::Result<u64> {
+    let (mut files, mut folders) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(one) = folders.pop() {
+        for entry in std::fs::read_dir(one)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else if entry.path().is_file() {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    let mut bytes = 0;
+    for path in &files {
+        let mut one = Sha256::new();
+        let len = file(path, &mut one)?;
+        let name = path.strip_prefix(root).unwrap_or(path).as_os_str().as_bytes();
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
+        hash.update(len.to_le_bytes());
+        hash.update(one.finalize());
+        bytes += len;
+    }
+    Ok(bytes)
 }
 
 /// The process's peak resident memory in bytes, 0 where the system does not tell.

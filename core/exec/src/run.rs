@@ -1,11 +1,12 @@
 //! One run, from a plan to files.
 
 use crate::cache::Cache;
-use crate::forecast::{Sums, forecast};
+use crate::forecast::{PROGRAM_BYTES, RunForecast, forecast};
 use crate::key::{Parts, difference};
 use crate::outputs::OutputDir;
 use crate::record::{FileRecord, PluginRecord, RunRecord, StageRecord, StageState, peak_bytes};
-use crate::schedule::{Ended, Finished, Observer, PROGRAM_BYTES, Work, run_stages};
+use crate::schedule::{Ended, Finished, Observer, Work, run_stages};
+use crate::sums::Sums;
 use ichor_host::{Host, PluginFile, Value};
 use ichor_spec::Plan;
 use std::collections::BTreeMap;
@@ -30,8 +31,6 @@ pub enum Isolation {
 pub struct Request<'a> {
     /// The plan, all of its inputs bound.
     pub plan: &'a Plan,
-    /// Path of the pipeline file, for the record.
-    pub pipeline_file: &'a Path,
     /// The command line that made the plan, for the record.
     pub arguments: &'a [String],
     /// The plugins that the plan's stages index.
@@ -65,6 +64,9 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
+    /// What is connected to a stage is not what it takes. Nothing ran.
+    #[error("{0}")]
+    Misfit(String),
     /// A stage needs more memory than the run may use. Nothing ran.
     #[error("stage `{stage}` needs about {} MiB and the run may use {} MiB; raise --memory, or resample to fewer voxels before it", .needs >> 20, .limit >> 20)]
     Memory {
@@ -79,6 +81,14 @@ pub enum RunError {
     #[error("cannot write to {path}: {source}")]
     Output {
         /// The output directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The cache cannot be written.
+    #[error("cannot write to the cache {path}: {source}; name another with --cache, or --no-cache")]
+    Cache {
+        /// Its folder.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
@@ -103,22 +113,17 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
     let begin = Instant::now();
     let started = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let unwritable = |source| RunError::Output { path: out.to_owned(), source };
-    let pipeline_file =
-        FileRecord::of("pipeline".into(), &request.pipeline_file.to_string_lossy()).map_err(|source| {
-            RunError::Input {
-                path: request.pipeline_file.display().to_string(),
-                what: "pipeline".into(),
-                source,
-            }
-        })?;
+    let pipeline_files = pipeline_files(plan)?;
     let (sums, inputs, used) = read_sums(plan, plugins)?;
     let worker = workers(plan, plugins, request.isolation);
-    let needs = match request.memory {
-        Some(limit) => needs(request, &worker, &sums, limit)?,
-        None => Vec::new(),
-    };
+    let known = forecast(plan, plugins, host, &worker, request.cache.map(|cache| (cache, &sums)));
+    refuse_misfits(plan, &known)?;
+    let needs = request.memory.map(|limit| needs(plan, &known, limit)).transpose()?.unwrap_or_default();
     let before = RunRecord::read(out);
     let dir = OutputDir::open(out).map_err(unwritable)?;
+    if let Some(cache) = request.cache {
+        cache.make().map_err(|source| RunError::Cache { path: cache.path().to_owned(), source })?;
+    }
 
     let work = Work {
         plan,
@@ -140,7 +145,7 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
         contract: format!("{}.{}", ichor_abi::ICHOR_ABI_MAJOR, ichor_abi::ICHOR_ABI_MINOR),
         notice: "research use only; not a medical device".into(),
         pipeline: plan.name.clone(),
-        pipeline_file,
+        pipeline_files,
         arguments: request.arguments.to_vec(),
         folder: std::env::current_dir().unwrap_or_default().display().to_string(),
         seed: plan.seed,
@@ -178,10 +183,17 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
     if failures.is_empty() { Ok(record) } else { Err(RunError::Failed(failures)) }
 }
 
+/// What the headers show to be connected wrongly is refused before anything runs.
+fn refuse_misfits(plan: &Plan, known: &RunForecast) -> Result<(), RunError> {
+    let mut wrong = plan.stages.iter().zip(&known.stages).filter(|(_, known)| known.misfit);
+    match wrong.find_map(|(stage, known)| known.failure(stage)) {
+        Some(error) => Err(RunError::Misfit(error)),
+        None => Ok(()),
+    }
+}
+
 /// What each stage makes and needs of its own, in bytes.
-fn needs(request: &Request, worker: &[bool], sums: &Sums, limit: u64) -> Result<Vec<u64>, RunError> {
-    let Request { plan, plugins, host, cache, .. } = *request;
-    let known = forecast(plan, plugins, host, worker, cache.map(|cache| (cache, sums)));
+fn needs(plan: &Plan, known: &RunForecast, limit: u64) -> Result<Vec<u64>, RunError> {
     let mut needs = Vec::new();
     for (stage, one) in plan.stages.iter().zip(&known.stages) {
         let own = one.output_bytes + one.scratch_bytes;
@@ -209,6 +221,21 @@ pub fn workers(plan: &Plan, plugins: &[PluginFile], isolation: Isolation) -> Vec
         (None, Isolation::Auto) => !plugins[stage.plugin].shipped,
     };
     plan.stages.iter().map(of).collect()
+}
+
+/// Hashes the files that a pipeline is made of.
+///
+/// # Errors
+/// [`RunError::Input`]: a file is not there.
+pub fn pipeline_files(plan: &Plan) -> Result<Vec<FileRecord>, RunError> {
+    let of = |path: &String| {
+        FileRecord::of("pipeline".into(), path).map_err(|source| RunError::Input {
+            path: path.clone(),
+            what: "pipeline".into(),
+            source,
+        })
+    };
+    plan.files.iter().map(of).collect()
 }
 
 /// Hashes what a run reads: the files that stages name, and their plugins.

@@ -2,11 +2,11 @@
 
 use crate::cache::{Cache, Entry, Found};
 use crate::content::content_id;
-use crate::forecast::Sums;
+use crate::forecast::PROGRAM_BYTES;
 use crate::key::{Parts, key};
+use crate::sums::{Sums, seed_of};
 use ichor_host::{Host, Job, Limits, PluginFile, Sink, StageError, Value};
 use ichor_spec::{Plan, PlannedStage};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -56,14 +56,6 @@ pub(crate) struct Finished {
     pub ended: Vec<Ended>,
     /// The values of the plan's outputs that were made.
     pub outputs: Vec<Option<Arc<Value>>>,
-}
-
-/// A stage's own seed: from the pipeline's seed and the stage's name, so that adding a stage changes no other.
-pub(crate) fn seed_of(plan: &Plan, stage: &PlannedStage) -> u64 {
-    let mut hash = Sha256::new();
-    hash.update(plan.seed.to_le_bytes());
-    hash.update(stage.name.as_bytes());
-    hash.finalize().iter().take(8).fold(0, |seed, &byte| seed << 8 | u64::from(byte))
 }
 
 struct StageSink<'a>(&'a dyn Observer, usize);
@@ -382,9 +374,6 @@ fn run_stage(work: &Work, index: usize, inputs: Vec<Vec<Slot>>, parts: Parts, se
     }
     drop(token);
 }
-
-/// Memory of the program and its plugins themselves.
-pub(crate) const PROGRAM_BYTES: u64 = 24 << 20;
 
 /// Whether a stage may begin beside those that run. When none runs it may, after everything that can be read
 /// again has been dropped: a run with a stage that does not fit by itself was refused before it began.

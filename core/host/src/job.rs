@@ -4,7 +4,7 @@ use crate::budget::{Budget, Counters};
 use crate::discover::PluginFile;
 use crate::library::{Loaded, take_messages};
 use crate::limits::Limits;
-use crate::outputs::Outputs;
+use crate::outputs::{Outputs, check_kinds};
 use crate::parallel::{Share, Threads};
 use crate::pool::BufferPool;
 use crate::services::Services;
@@ -163,13 +163,21 @@ pub struct HostOptions {
     pub threads: usize,
     /// How long a worker may take to stop after it was asked to.
     pub grace: Duration,
+    /// Whether inputs of a kind that their port does not take reach the stage: only to see what it does then.
+    pub passes_wrong_kinds: bool,
 }
 
 impl HostOptions {
     /// Options with `threads` threads, without a worker program.
     #[must_use]
     pub fn new(threads: usize) -> Self {
-        Self { worker_exe: PathBuf::new(), worker_args: Vec::new(), threads, grace: Duration::from_secs(2) }
+        Self {
+            worker_exe: PathBuf::new(),
+            worker_args: Vec::new(),
+            threads,
+            grace: Duration::from_secs(2),
+            passes_wrong_kinds: false,
+        }
     }
 }
 
@@ -219,6 +227,9 @@ impl Host {
     /// # Errors
     /// [`StageError`]: one sentence for the person at the terminal.
     pub fn run(&self, plugin: &PluginFile, job: &Job, worker: bool) -> Result<Outcome, StageError> {
+        if !self.options.passes_wrong_kinds {
+            check_kinds(job)?;
+        }
         let outputs = Outputs::new(job, &self.pool)?;
         let (result, peak_bytes) = if worker {
             crate::worker::run(self, plugin, job, &outputs)

@@ -29,6 +29,7 @@ pub use discover::{PluginDir, PluginFile, find_plugins, find_plugins_anywhere, r
 pub use forecast::{Forecast, Question};
 pub use job::{Host, HostOptions, Job, Outcome, Sink, StageError};
 pub use limits::Limits;
+pub use outputs::where_they_differ;
 pub use pool::BufferPool;
 pub use value::{DType, Described, Value};
 pub use worker_main::worker_main;

@@ -30,6 +30,10 @@ struct Made {
 
 type Refused = (ichor_status, String);
 
+/// Metadata that belong to a grid, not to what lies on it: how its file wrote it down. Whatever a stage makes on
+/// exactly the grid of an input has them, too.
+const GRID: &str = "grid";
+
 impl<'a> Outputs<'a> {
     /// Checks the inputs, too: their voxels are what their ports need, and those that must share a grid do.
     pub(crate) fn new(job: &'a Job<'a>, pool: &'a BufferPool) -> Result<Self, StageError> {
@@ -90,10 +94,19 @@ impl<'a> Outputs<'a> {
                 let gib = bytes as f64 / (1u64 << 30) as f64;
                 (ICHOR_OUT_OF_MEMORY, format!("output `{name}` needs {gib:.1} GiB, which are not free"))
             })?;
-            let value = Value::voxels(shape, Arc::new(buffer));
+            let mut value = Value::voxels(shape, Arc::new(buffer));
+            if let Some(about) = value.grid().and_then(|grid| self.about(&grid)) {
+                value.meta_mut().insert(GRID.to_owned(), about);
+            }
             self.put(port, Made { value: value.clone(), forwarded: false })?;
             Ok(value)
         }))
+    }
+
+    /// What an input's metadata say of the grid, when it lies on exactly this one.
+    fn about(&self, grid: &Grid) -> Option<serde_json::Value> {
+        let on_it = self.job.inputs.iter().flatten().filter(|input| input.grid() == Some(*grid));
+        on_it.filter_map(|input| input.meta().get(GRID)).next().cloned()
     }
 
     pub(crate) fn forward(&self, out: u32, input: u32) -> ichor_status {
@@ -246,6 +259,31 @@ impl<'a> Outputs<'a> {
     }
 }
 
+/// What is connected to each input has a kind, and as a volume a unit, that its port takes. A plan is built so;
+/// here it holds whoever calls.
+pub(crate) fn check_kinds(job: &Job) -> Result<(), StageError> {
+    for (port, values) in job.stage.inputs.iter().zip(job.inputs) {
+        for value in values {
+            let (kind, unit) = (value.kind(), value.unit());
+            let fits = port.kind.contains(&kind)
+                && (kind != Kind::Volume || port.unit.is_empty() || port.unit.contains(&unit));
+            if !fits {
+                let wanted: Vec<&str> = port.kind.iter().map(|k| k.name()).collect();
+                let units: Vec<&str> = port.unit.iter().map(|u| u.name()).collect();
+                let units =
+                    if units.is_empty() { String::new() } else { format!(" in {}", units.join(" or ")) };
+                let text = format!(
+                    "input `{}` is {kind} in {unit}, the stage takes {}{units}",
+                    port.name,
+                    wanted.join(" or ")
+                );
+                return Err(StageError::new(ICHOR_BAD_INPUT, text));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The voxels of what is connected to each input are as its port needs them.
 pub(crate) fn check_inputs<'s, I: Iterator<Item = &'s Shape>>(
     stage: &StageManifest,
@@ -287,8 +325,9 @@ fn input_grid(job: &Job, name: &str) -> Option<Grid> {
     job.inputs.get(port)?.first()?.grid()
 }
 
-/// Two grids may look alike when printed and lie apart.
-fn where_they_differ(a: &Grid, b: &Grid) -> String {
+/// How far apart two grids lie that look alike when printed; else nothing.
+#[must_use]
+pub fn where_they_differ(a: &Grid, b: &Grid) -> String {
     if a.to_string() != b.to_string() {
         return String::new();
     }

@@ -14,7 +14,7 @@ use std::thread::{self, ThreadId};
 
 /// Handle of an input port; the derive makes one a port.
 #[derive(Clone, Copy, Debug)]
-pub struct In(u32, &'static str);
+pub struct In(u32, &'static str, &'static [&'static str]);
 
 /// Handle of an output port; the derive makes one a port.
 #[derive(Clone, Copy, Debug)]
@@ -38,15 +38,15 @@ impl From<InOut> for Out {
 
 impl InOut {
     #[doc(hidden)]
-    pub const fn new(input: u32, output: u32, name: &'static str) -> Self {
-        Self(In(input, name), Out(output, name))
+    pub const fn new(input: u32, output: u32, name: &'static str, kinds: &'static [&'static str]) -> Self {
+        Self(In(input, name, kinds), Out(output, name))
     }
 }
 
 impl In {
     #[doc(hidden)]
-    pub const fn new(port: u32, name: &'static str) -> Self {
-        Self(port, name)
+    pub const fn new(port: u32, name: &'static str, kinds: &'static [&'static str]) -> Self {
+        Self(port, name, kinds)
     }
 }
 
@@ -96,7 +96,16 @@ impl<'a> Context<'a> {
         self.check_thread(port.1)?;
         // SAFETY: a value the host returns lives until run() returns, hence for 'a.
         let value = unsafe { (self.run.input)(self.run, port.0, index).as_ref() };
-        value.map(|value| Input::new(value, port.1)).transpose()
+        let input = value.map(|value| Input::new(value, port.1)).transpose()?;
+        // Every host must see to it; a stage that trusts blindly would read past the end of a value if one did not.
+        match input.as_ref().map(|i| i.kind().name()).filter(|kind| !port.2.contains(kind)) {
+            Some(kind) => Err(Error::bad_input(format!(
+                "input `{}` is {kind}, {} is needed",
+                port.1,
+                port.2.join(" or ")
+            ))),
+            None => Ok(input),
+        }
     }
 
     /// The input at `port`.

@@ -61,6 +61,21 @@ impl Kind {
         self as ichor_kind + 1
     }
 
+    /// Its name in manifests and pipelines.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Volume => "volume",
+            Self::Mask => "mask",
+            Self::Labels => "labels",
+            Self::Probs => "probs",
+            Self::Tensor => "tensor",
+            Self::Table => "table",
+            Self::Doc => "doc",
+            Self::Blob => "blob",
+        }
+    }
+
     fn from_code(code: ichor_kind) -> Result<Self> {
         use Kind::*;
         [Volume, Mask, Labels, Probs, Tensor, Table, Doc, Blob]

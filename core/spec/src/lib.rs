@@ -23,6 +23,8 @@
 //!
 //! Nothing here opens a file, loads a plugin or prints.
 
+#![forbid(unsafe_code)]
+
 pub mod diagnostic;
 pub mod graph;
 pub mod manifest;
@@ -40,5 +42,5 @@ pub use params::{describe_parameter, describe_parameter_type};
 pub use plan::{Options, Override, Plan, PlannedInput, PlannedOutput, PlannedStage, Source, resolve};
 pub use schema::json_schema;
 pub use spec::{Limits, Read, Spec, compose, parse};
-pub use voxels::{VoxelForm, VoxelRules};
+pub use voxels::{Rule, VoxelForm, VoxelRules};
 pub use yaml::{MAX_DOCUMENT_BYTES, Node, Position, Spanned};

@@ -73,6 +73,16 @@ pub struct Plan {
     pub warnings: Vec<Diagnostic>,
 }
 
+impl Plan {
+    /// `STAGE.OUTPUT`.
+    #[must_use]
+    pub fn source_name(&self, source: Source) -> String {
+        let stage = self.stages.get(source.stage);
+        let port = stage.and_then(|s| s.stage.outputs.get(source.port));
+        format!("{}.{}", stage.map_or("?", |s| &s.name), port.map_or("?", |p| &p.name))
+    }
+}
+
 /// An input of the pipeline and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlannedInput {

@@ -27,6 +27,19 @@ pub struct VoxelRules {
     pub regular: bool,
 }
 
+/// The rule that voxels break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// Their type.
+    Dtype,
+    /// The distance between them.
+    Spacing,
+    /// Where i, j and k grow.
+    Orientation,
+    /// Perpendicular axes.
+    Regular,
+}
+
 /// Voxels as they are.
 #[derive(Clone, Copy, Debug)]
 pub struct VoxelForm<'a> {
@@ -48,27 +61,31 @@ impl VoxelRules {
     /// Why these voxels break the rules, as the end of a sentence: "has the orientation LPS, RAS is needed".
     #[must_use]
     pub fn objection(&self, voxels: &VoxelForm<'_>) -> Option<String> {
+        self.broken(voxels).map(|(_, why)| why)
+    }
+
+    /// The first rule that these voxels break, and [why](VoxelRules::objection).
+    #[must_use]
+    pub fn broken(&self, voxels: &VoxelForm<'_>) -> Option<(Rule, String)> {
         if !self.dtype.is_empty() && !self.dtype.iter().any(|d| d == voxels.dtype) {
-            return Some(format!(
-                "has voxels of type {}, {} is needed",
-                voxels.dtype,
-                self.dtype.join(" or ")
-            ));
+            let why = format!("has voxels of type {}, {} is needed", voxels.dtype, self.dtype.join(" or "));
+            return Some((Rule::Dtype, why));
         }
         let length = |v: [f64; 3]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
         let spacing = voxels.steps.map(length);
         if let Some(ranges) = &self.spacing {
             for ((&[low, high], has), axis) in ranges.iter().zip(spacing).zip(["i", "j", "k"]) {
                 if !(low * (1.0 - SPACING_TOLERANCE)..=high * (1.0 + SPACING_TOLERANCE)).contains(&has) {
-                    return Some(format!(
-                        "has a spacing of {has:.3} mm along {axis}, {low} to {high} mm is needed"
-                    ));
+                    let why =
+                        format!("has a spacing of {has:.3} mm along {axis}, {low} to {high} mm is needed");
+                    return Some((Rule::Spacing, why));
                 }
             }
         }
         let orientation: String = voxels.orientation.iter().collect();
         if let Some(wanted) = self.orientation.as_ref().filter(|wanted| **wanted != orientation) {
-            return Some(format!("has the orientation {orientation}, {wanted} is needed"));
+            let why = format!("has the orientation {orientation}, {wanted} is needed");
+            return Some((Rule::Orientation, why));
         }
         let cosine = |a: usize, b: usize| {
             let dot: f64 = voxels.steps[a].iter().zip(voxels.steps[b]).map(|(x, y)| x * y).sum();
@@ -77,9 +94,10 @@ impl VoxelRules {
         let worst = cosine(0, 1).max(cosine(0, 2)).max(cosine(1, 2));
         if self.regular && worst > MAX_COSINE {
             let degrees = worst.min(1.0).asin().to_degrees();
-            return Some(format!(
-                "has axes {degrees:.1} degrees off perpendicular (a tilted gantry?), resample it first"
-            ));
+            let why = format!(
+                "has axes {degrees:.1} degrees off perpendicular (a tilted gantry?), perpendicular ones are needed"
+            );
+            return Some((Rule::Regular, why));
         }
         None
     }
@@ -199,7 +217,7 @@ mod tests {
         assert_eq!(verdict(json!({"orientation": "RAS"}), upright), "has the orientation LPS, RAS is needed");
         assert_eq!(
             verdict(json!({"regular": true}), tilted),
-            "has axes 20.0 degrees off perpendicular (a tilted gantry?), resample it first"
+            "has axes 20.0 degrees off perpendicular (a tilted gantry?), perpendicular ones are needed"
         );
         let ranges = json!({"spacing": [[0.45, 0.45], [0.2, 1], [1, 3]]});
         assert_eq!(verdict(ranges, upright), "has a spacing of 5.000 mm along k, 1 to 3 mm is needed");

@@ -85,6 +85,7 @@ pub fn check_plugin(path: &Path, options: &CheckOptions, hear: &mut dyn FnMut(Ch
         worker_exe: options.worker_exe.clone(),
         worker_args: options.worker_args.clone(),
         grace: GRACE,
+        passes_wrong_kinds: true,
         ..HostOptions::new(MANY_THREADS)
     });
     let host = host.map_err(|e| format!("the system gives no shared memory: {e}"))?;

@@ -3,6 +3,8 @@
 //! The manifest must be readable without running the plugin, so these macros build its JSON while the
 //! plugin compiles (run-time schema generators cannot). Use them through `ichor_sdk::prelude`.
 
+#![forbid(unsafe_code)]
+
 mod param;
 mod stage;
 

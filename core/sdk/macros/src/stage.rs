@@ -91,21 +91,31 @@ fn constants(inputs: &[Value], outputs: &[Value]) -> TokenStream {
     let names = |ports: &[Value]| -> Vec<String> {
         ports.iter().map(|p| p["name"].as_str().unwrap_or_default().to_string()).collect()
     };
+    let kinds_of = |name: &str| -> Vec<&str> {
+        let port = inputs.iter().find(|p| p["name"] == name);
+        let kinds = port.and_then(|p| p["kind"].as_array());
+        kinds.into_iter().flatten().filter_map(Value::as_str).collect()
+    };
+    let kinds: std::collections::BTreeMap<String, Vec<&str>> =
+        names(inputs).into_iter().map(|name| (name.clone(), kinds_of(&name))).collect();
     let (inputs, outputs) = (names(inputs), names(outputs));
     let mut out = TokenStream::new();
     let only_outputs = outputs.iter().filter(|name| !inputs.contains(name));
     for name in inputs.iter().chain(only_outputs) {
+        let kinds = kinds.get(name).map_or(&[][..], Vec::as_slice);
         let number = |list: &[String]| list.iter().position(|other| other == name).map(|n| n as u32);
         let (what, ty, value) = match (number(&inputs), number(&outputs)) {
-            (Some(i), Some(o)) => ("input and the output", quote!(InOut), quote!(#i, #o)),
-            (Some(i), None) => ("input", quote!(In), quote!(#i)),
-            (None, o) => ("output", quote!(Out), quote!(#o)),
+            (Some(i), Some(o)) => {
+                ("input and the output", quote!(InOut), quote!(#i, #o, #name, &[#(#kinds),*]))
+            }
+            (Some(i), None) => ("input", quote!(In), quote!(#i, #name, &[#(#kinds),*])),
+            (None, o) => ("output", quote!(Out), quote!(#o, #name)),
         };
         let constant = syn::Ident::new(&name.to_uppercase(), proc_macro2::Span::call_site());
         let text = format!("The {what} `{name}`.");
         out.extend(quote! {
             #[doc = #text]
-            pub const #constant: ::ichor_sdk::#ty = ::ichor_sdk::#ty::new(#value, #name);
+            pub const #constant: ::ichor_sdk::#ty = ::ichor_sdk::#ty::new(#value);
         });
     }
     out
@@ -225,8 +235,8 @@ fn port(attr: &syn::Attribute, is_input: bool) -> syn::Result<Map<String, Value>
         }
         Ok(())
     })?;
-    if !port.contains_key("kind") && !port.contains_key("like") {
-        return Err(syn::Error::new_spanned(attr, "a port needs kind = \"...\""));
+    if !port.contains_key("kind") {
+        return Err(syn::Error::new_spanned(attr, "a port needs kind = \"...\", also beside `like`"));
     }
     Ok(port)
 }

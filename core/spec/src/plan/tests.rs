@@ -189,7 +189,7 @@ fn each_mistake_is_one_line_with_its_place() {
                 "volume: { use: measure-volume, in: { mask: back } }",
                 "volume: { use: measure-volume, in: { mask: segment } }",
             ),
-            "11:46: `volume.table -> clean.mask` carries table, the input takes mask; connect another output or put a stage between",
+            "11:46: `volume.table -> clean.mask` carries table, the input takes mask; connect another output",
         ),
         // What stands behind `like` is what arrives there.
         (

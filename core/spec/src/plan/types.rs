@@ -2,7 +2,7 @@
 
 use super::{Edge, Resolver, Role, Source};
 use crate::diagnostic::quote;
-use crate::manifest::{Kind, Offered, PortDecl, Unit};
+use crate::manifest::{Kind, Offered, PortDecl, StageManifest, Unit};
 use crate::spec::InputSpec;
 use crate::voxels::VoxelRules;
 use serde_json::Value;
@@ -115,7 +115,7 @@ impl Resolver<'_> {
         if edge.door.is_some_and(|door| self.doors[door].is_wrong) {
             return false;
         }
-        let Some(carried) = self.carried(edge.from) else { return true };
+        let Some(carried) = self.carried(edge.from).cloned() else { return true };
         let source = &self.stages[edge.from.stage];
         let Some(manifest) = source.offered.as_ref().map(|o| &o.stage) else { return true };
         let from = |p: usize| {
@@ -146,12 +146,34 @@ impl Resolver<'_> {
                     Role::Reader => format!("in the declaration of input {}", quote(read_by(&draft.name))),
                     _ => format!("under `with` of stage {}", quote(&draft.name)),
                 };
-                format!("if that is what it is, write `{param}: {value}` {place}")
+                let between = match self.converters(&carried, wanted) {
+                    stages if stages.is_empty() => String::new(),
+                    stages => format!("; if not, put a stage between that converts: {stages}"),
+                };
+                format!("if that is what it is, write `{param}: {value}` {place}{between}")
             }
-            (None, None) => "connect another output or put a stage between that converts".to_owned(),
+            (None, None) => match self.converters(&carried, wanted) {
+                stages if stages.is_empty() => "connect another output".to_owned(),
+                stages => format!("connect another output, or put a stage between that converts: {stages}"),
+            },
         };
         self.found.error(edge.at, || (message, help));
         false
+    }
+
+    /// The stages that would turn what is carried into what is wanted, at most four.
+    fn converters(&self, carried: &Type, wanted: &Type) -> String {
+        let makes = |stage: &StageManifest| {
+            let takes = stage.inputs.iter().any(|port| carried.meet(&Type::of(port)).is_some());
+            let gives = |port: &PortDecl| {
+                let is_fixed = port.like.is_none() && port.kind_param.is_none();
+                is_fixed && Type::of(port).meet(wanted).is_some()
+            };
+            takes && stage.outputs.iter().any(gives)
+        };
+        let stages = self.catalogue.stages().filter(|offered| makes(&offered.stage));
+        let names: Vec<String> = stages.map(|offered| quote(&offered.stage.id)).take(4).collect();
+        names.join(", ")
     }
 
     /// The output that an output takes its kind and unit from, if a parameter there decides and a value of it
