@@ -1,5 +1,7 @@
 //! `ichor-dev`: chores of Ichor's developers. Each is a file.
 
+#![forbid(unsafe_code)]
+
 mod docs;
 mod example;
 mod page;

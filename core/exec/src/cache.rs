@@ -1,16 +1,18 @@
 //! What stages made before, found by what they made it from.
 //!
 //! ```text
-//! CACHE/stages/ab/<key>.json    ids of a stage's outputs, under the key of what made them
+//! CACHE/stages/ab/<key>.json    ids of a stage's outputs, and the small ones themselves, under the key of what
+//!                               made them; the first line is the BLAKE3 of the rest
 //! CACHE/values/cd/<id>          a value, compressed, under the id of its content
 //! ```
 //!
-//! A file appears by a rename, values before the stage that names them; whoever reads one checks it against its
-//! name, so a damaged, cut or exchanged file is a miss. Two runs may share a cache. No decision depends on a
+//! A file appears by a rename, values before the stage that names them; whoever reads one checks it, against its
+//! name too, so that a damaged, cut or exchanged file is told and made again. Two runs may share a cache. No decision depends on a
 //! time, except which files go first when the cache is full.
 
 use crate::content::id_of;
 use crate::leftover::{is_left, mine};
+use crate::record::hex;
 use ichor_host::{Described, Host, Value};
 use ichor_image::parallel::{for_each_chunk, map_ranges};
 use serde::{Deserialize, Serialize};
@@ -18,6 +20,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 /// Bytes that are compressed at a time.
@@ -28,11 +31,16 @@ const LEVEL: i32 = 1;
 /// Prefix of files that are being written.
 const TEMPORARY: &str = ".tmp-";
 
+/// Values of up to so many bytes stand in the entry of their stage: half the files, for most tables and numbers.
+const SMALL: usize = 4096;
+
 /// A folder of values and of what made them.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Cache {
     dir: PathBuf,
     limit: u64,
+    /// Whether something was put into it.
+    grew: AtomicBool,
 }
 
 /// What a stage made.
@@ -44,6 +52,60 @@ pub(crate) struct Entry {
     pub outputs: Vec<String>,
     /// What they are.
     pub described: Vec<Described>,
+    /// The bytes of those that are small, hexadecimal.
+    pub small: Vec<Option<String>>,
+}
+
+/// What the cache has under a key.
+pub(crate) enum Kept {
+    Entry(Box<Entry>),
+    Nothing,
+    /// A file that is not what was written; it is removed.
+    Damaged,
+}
+
+impl Entry {
+    /// An entry without outputs.
+    pub(crate) fn new(key: String) -> Self {
+        Self { key, outputs: Vec::new(), described: Vec::new(), small: Vec::new() }
+    }
+
+    /// Adds an output; one that is not small has to be stored beside, which the return value says.
+    pub(crate) fn add(&mut self, id: &str, value: &Value) -> bool {
+        let bytes = value.bytes();
+        let is_small = bytes.len() <= SMALL;
+        self.outputs.push(id.to_owned());
+        self.described.push(value.described());
+        self.small.push(is_small.then(|| hex(bytes)));
+        !is_small
+    }
+
+    /// An output that stands in the entry itself; `None` when it does not.
+    pub(crate) fn value(&self, host: &Host, output: usize) -> Option<Found> {
+        let text = self.small.get(output)?.as_ref()?;
+        let (described, id) = (self.described.get(output)?, self.outputs.get(output)?);
+        let Some(bytes) = unhex(text).filter(|b| b.len() == described.len()) else {
+            return Some(Found::Damaged);
+        };
+        let made = described.clone().with_bytes(host.pool(), |out| -> Result<(), ()> {
+            out.copy_from_slice(&bytes);
+            if id_of(host, described, out) == *id { Ok(()) } else { Err(()) }
+        });
+        Some(match made {
+            Some(Ok(value)) => Found::Value(Box::new(value)),
+            Some(Err(())) => Found::Damaged,
+            None => Found::NoMemory,
+        })
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |c: u8| char::from(c).to_digit(16).map(|d| d as u8);
+    let pairs = text.as_bytes().as_chunks::<2>();
+    if !pairs.1.is_empty() {
+        return None;
+    }
+    pairs.0.iter().map(|&[a, b]| Some(digit(a)? << 4 | digit(b)?)).collect()
 }
 
 /// What reading a value gave.
@@ -65,7 +127,7 @@ impl Cache {
     /// The cache in `dir`, which need not be there yet. Beyond `limit` bytes it forgets.
     #[must_use]
     pub fn new(dir: &Path, limit: u64) -> Self {
-        Self { dir: dir.to_owned(), limit }
+        Self { dir: dir.to_owned(), limit, grew: AtomicBool::new(false) }
     }
 
     /// Makes the folder if it is not there, so that nobody but its owner can read it.
@@ -87,23 +149,34 @@ impl Cache {
     }
 
     /// What the stage of this key made, if it is all there.
-    pub(crate) fn stage(&self, key: &str) -> Option<Entry> {
+    pub(crate) fn stage(&self, key: &str) -> Kept {
         let path = self.place("stages", &format!("{key}.json"));
-        let entry: Entry = serde_json::from_slice(&fs::read(&path).ok()?).ok()?;
-        let whole = entry.key == key
-            && entry.outputs.len() == entry.described.len()
-            && entry.outputs.iter().all(|id| is_id(id) && self.place("values", id).is_file());
-        if !whole {
+        let Ok(text) = fs::read(&path) else { return Kept::Nothing };
+        let whole = (text.get(..64).zip(text.get(65..)))
+            .filter(|(sum, json)| blake3::hash(json).to_hex().as_bytes() == *sum)
+            .and_then(|(_, json)| serde_json::from_slice::<Entry>(json).ok())
+            .filter(|e| {
+                e.key == key && e.outputs.len() == e.described.len() && e.outputs.len() == e.small.len()
+            });
+        let Some(entry) = whole else {
             let _ = fs::remove_file(&path);
-            return None;
+            return Kept::Damaged;
+        };
+        let is_there = |(id, small): (&String, &Option<String>)| small.is_some() || self.has(id);
+        if !entry.outputs.iter().zip(&entry.small).all(is_there) {
+            let _ = fs::remove_file(&path); // a value was forgotten
+            return Kept::Nothing;
         }
         touch(&path);
-        Some(entry)
+        Kept::Entry(Box::new(entry))
     }
 
     pub(crate) fn put_stage(&self, entry: &Entry) -> io::Result<()> {
-        let text = serde_json::to_vec(entry)?;
-        self.write(&self.place("stages", &format!("{}.json", entry.key)), |file| file.write_all(&text))
+        let json = serde_json::to_vec(entry)?;
+        let sum = blake3::hash(&json).to_hex();
+        self.write(&self.place("stages", &format!("{}.json", entry.key)), |file| {
+            file.write_all(&[sum.as_bytes(), b"\n", &json].concat())
+        })
     }
 
     /// Whether a value is there; it may still be damaged.
@@ -176,7 +249,7 @@ impl Cache {
         let element = head.described.element();
         let described = head.described.clone();
         head.described.with_bytes(host.pool(), |bytes| {
-            let failed = std::sync::atomic::AtomicBool::new(false);
+            let failed = AtomicBool::new(false);
             for_each_chunk(&host.parallel(), bytes, BLOCK, &|n, part| {
                 let mut read = || -> io::Result<()> {
                     let mut packed = vec![0; places[n].1];
@@ -189,7 +262,7 @@ impl Cache {
                     Ok(())
                 };
                 if read().is_err() {
-                    failed.store(true, std::sync::atomic::Ordering::Relaxed);
+                    failed.store(true, Ordering::Relaxed);
                 }
             });
             let is_it = !failed.into_inner() && id_of(host, &described, bytes) == id;
@@ -199,18 +272,28 @@ impl Cache {
 
     fn write(&self, path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
         let folder = path.parent().unwrap_or(&self.dir);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let mut file = tempfile::Builder::new().prefix(&mine(TEMPORARY)).tempfile_in(folder)?;
+        let temporary = || tempfile::Builder::new().prefix(&mine(TEMPORARY)).tempfile_in(folder);
+        let mut file = match temporary() {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+                temporary()
+            }
+            other => other,
+        }?;
+        self.grew.store(true, Ordering::Relaxed);
         fill(file.as_file_mut())?;
         file.persist(path).map_err(|e| e.error)?;
         Ok(())
     }
 
-    /// Removes what was not used for longest until the cache keeps its limit, and what killed runs left.
+    /// After something was put in, removes what was not used for longest until the cache keeps its limit, and what killed runs left.
     ///
     /// # Errors
     /// The folder cannot be read.
     pub fn trim(&self) -> io::Result<()> {
+        if !self.grew.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
         let mut files = Vec::new();
         for part in ["values", "stages"] {
             for folder in fs::read_dir(self.dir.join(part))?.flatten() {
@@ -319,13 +402,46 @@ mod tests {
         let cache = Cache::new(dir.path(), 1);
         let value = value(&host, 3);
         let id = crate::content::content_id(&host, &value);
-        let entry =
-            Entry { key: "ab".repeat(32), outputs: vec![id.clone()], described: vec![value.described()] };
+        let mut entry = Entry::new("ab".repeat(32));
+        assert!(entry.add(&id, &value));
         cache.put_value(&host, &id, &value).unwrap();
         cache.put_stage(&entry).unwrap();
-        assert_eq!(cache.stage(&entry.key).unwrap().outputs, entry.outputs);
-        assert!(cache.stage(&"cd".repeat(32)).is_none());
+        let Kept::Entry(back) = cache.stage(&entry.key) else { panic!() };
+        assert_eq!(back.outputs, entry.outputs);
+        assert!(matches!(cache.stage(&"cd".repeat(32)), Kept::Nothing));
         cache.trim().unwrap();
-        assert!(cache.stage(&entry.key).is_none());
+        assert!(matches!(cache.stage(&entry.key), Kept::Nothing));
+    }
+
+    #[test]
+    fn small_values_stand_in_the_entry_and_damage_is_told() {
+        let (host, dir) = (Host::new(HostOptions::new(1)).unwrap(), tempfile::tempdir().unwrap());
+        let cache = Cache::new(dir.path(), u64::MAX);
+        let value = Value::from_bytes(Kind::Doc, b"three words more".as_slice());
+        let id = crate::content::content_id(&host, &value);
+        let mut entry = Entry::new("ab".repeat(32));
+        assert!(!entry.add(&id, &value));
+        cache.put_stage(&entry).unwrap();
+        assert!(!cache.has(&id));
+        let Kept::Entry(back) = cache.stage(&entry.key) else { panic!() };
+        let Some(Found::Value(back)) = back.value(&host, 0) else { panic!() };
+        assert_eq!((back.bytes(), back.described()), (value.bytes(), value.described()));
+
+        let path = cache.place("stages", &format!("{}.json", entry.key));
+        let good = fs::read(&path).unwrap();
+        for change in 0..good.len() {
+            let mut bad = good.clone();
+            bad[change] ^= 4;
+            fs::write(&path, &bad).unwrap();
+            // The line's end is the only byte that says nothing.
+            let damaged = matches!(cache.stage(&entry.key), Kept::Damaged);
+            assert!(damaged || change == 64, "byte {change}");
+            fs::write(&path, &good[..change]).unwrap();
+            assert!(matches!(cache.stage(&entry.key), Kept::Damaged));
+        }
+        // Under another's key it is no entry.
+        fs::create_dir_all(dir.path().join("stages/cd")).unwrap();
+        fs::write(cache.place("stages", &format!("{}.json", "cd".repeat(32))), &good).unwrap();
+        assert!(matches!(cache.stage(&"cd".repeat(32)), Kept::Damaged));
     }
 }

@@ -1,6 +1,6 @@
 //! What a run will make and need, stage by stage, from headers and the pipeline alone.
 
-use crate::cache::Cache;
+use crate::cache::{Cache, Kept};
 use crate::key::key;
 use crate::sums::{Sums, seed_of};
 use ichor_host::{Described, Host, PluginFile, Question, where_they_differ};
@@ -71,7 +71,10 @@ pub fn forecast(
                 .map(|port| port.iter().map(|s| ids[s.stage].as_ref()?.get(s.port).cloned()).collect())
                 .collect();
             let parts = sums.parts(plan, plugins, index, &known?);
-            Some(cache.stage(&key(&parts)))
+            Some(match cache.stage(&key(&parts)) {
+                Kept::Entry(entry) => Some(entry),
+                Kept::Nothing | Kept::Damaged => None,
+            })
         });
         let entry = reused.clone().flatten();
         let mut one = if let Some(entry) = &entry {

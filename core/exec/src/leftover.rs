@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// `<prefix><machine>-<process>-`, the beginning of a temporary name of this process.
 pub(crate) fn mine(prefix: &str) -> String {
@@ -16,9 +17,12 @@ pub(crate) fn is_left(name: &str, prefix: &str) -> bool {
 }
 
 /// The machine's name, as far as it can stand in a file name.
-fn machine() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    name.chars().filter(char::is_ascii_alphanumeric).take(32).collect()
+fn machine() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| {
+        let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        name.chars().filter(char::is_ascii_alphanumeric).take(32).collect()
+    })
 }
 
 #[cfg(test)]

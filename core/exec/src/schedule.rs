@@ -1,13 +1,13 @@
 //! Which stage runs when: as soon as its inputs are ready, within the thread budget.
 
-use crate::cache::{Cache, Entry, Found};
+use crate::cache::{Cache, Entry, Found, Kept};
 use crate::content::content_id;
 use crate::forecast::PROGRAM_BYTES;
 use crate::key::{Parts, key};
 use crate::sums::{Sums, seed_of};
 use ichor_host::{Host, Job, Limits, PluginFile, Sink, StageError, Value};
 use ichor_spec::{Plan, PlannedStage};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Instant;
@@ -175,6 +175,21 @@ impl Store {
 }
 
 /// What a stage's thread tells the scheduler.
+enum Message {
+    /// The stage has ended.
+    Ended(Report),
+    /// So has all work for it; the thread of this number waits for another.
+    Idle(usize),
+}
+
+/// A stage to run.
+struct Task {
+    index: usize,
+    inputs: Vec<Vec<Slot>>,
+    parts: Parts,
+}
+
+/// How a stage ended.
 struct Report {
     index: usize,
     seconds: f64,
@@ -208,9 +223,12 @@ fn attempt(work: &Work) -> Option<Finished> {
     let mut ended: Vec<Option<Ended>> = stages.iter().map(|_| None).collect();
     let mut begun = vec![false; stages.len()];
     let mut damaged = false;
-    let (send, receive) = mpsc::channel::<Report>();
+    let (send, receive) = mpsc::channel::<Message>();
     std::thread::scope(|scope| {
         let mut running = BTreeSet::new();
+        // Threads are kept for the next stage; there are as many as ever ran at once.
+        let (mut threads, mut idle) = (Vec::<mpsc::Sender<Task>>::new(), Vec::new());
+        let mut ready = VecDeque::new();
         loop {
             // Skip what cannot run any more, then begin what can, both in plan order, which is topological: a
             // stage that is skipped or reused settles those after it in the same pass.
@@ -228,18 +246,10 @@ fn attempt(work: &Work) -> Option<Finished> {
                     && let Some(inputs) = store.inputs_of(stage)
                 {
                     let parts = parts_of(work, index, &inputs);
-                    let entry =
-                        work.cache.filter(|_| !stage.force).and_then(|cache| cache.stage(&key(&parts)));
-                    if let Some(entry) = entry.filter(|e| e.outputs.len() == stage.stage.outputs.len()) {
+                    if let Some(slots) = reused(work, index, &key(&parts)) {
                         begun[index] = true;
                         work.observer.reused(index);
-                        store.put(
-                            index,
-                            entry
-                                .outputs
-                                .into_iter()
-                                .map(|id| Slot::Stored(Stored { id, value: Arc::default() })),
-                        );
+                        store.put(index, slots.into_iter());
                         store.release_inputs_of(stage);
                         ended[index] =
                             Some(Ended::Done { seconds: 0.0, worker_peak: 0, reused: true, parts });
@@ -259,14 +269,40 @@ fn attempt(work: &Work) -> Option<Finished> {
                     }
                     begun[index] = true;
                     running.insert(index);
-                    let send = send.clone();
-                    scope.spawn(move || run_stage(work, index, inputs, parts, &send));
+                    while let Ok(message) = receive.try_recv() {
+                        match message {
+                            Message::Idle(thread) => idle.push(thread),
+                            Message::Ended(report) => ready.push_back(report),
+                        }
+                    }
+                    let thread = idle.pop().unwrap_or_else(|| {
+                        let (hand, tasks) = mpsc::channel::<Task>();
+                        let (number, send) = (threads.len(), send.clone());
+                        threads.push(hand);
+                        scope.spawn(move || {
+                            while let Ok(task) = tasks.recv() {
+                                run_stage(work, task, &send);
+                                let _ = send.send(Message::Idle(number));
+                            }
+                        });
+                        number
+                    });
+                    let _ = threads[thread].send(Task { index, inputs, parts });
                 }
             }
             if running.is_empty() {
                 break;
             }
-            let Ok(Report { index, seconds, parts, result }) = receive.recv() else { break };
+            let report = ready.pop_front().or_else(|| {
+                loop {
+                    match receive.recv() {
+                        Ok(Message::Ended(report)) => return Some(report),
+                        Ok(Message::Idle(thread)) => idle.push(thread),
+                        Err(_) => return None,
+                    }
+                }
+            });
+            let Some(Report { index, seconds, parts, result }) = report else { break };
             running.remove(&index);
             store.release_inputs_of(&stages[index]);
             ended[index] = Some(match result {
@@ -316,7 +352,8 @@ fn parts_of(work: &Work, index: usize, inputs: &[Vec<Slot>]) -> Parts {
 }
 
 /// Runs a stage, tells the scheduler, and then puts what it made into the cache.
-fn run_stage(work: &Work, index: usize, inputs: Vec<Vec<Slot>>, parts: Parts, send: &mpsc::Sender<Report>) {
+fn run_stage(work: &Work, task: Task, send: &mpsc::Sender<Message>) {
+    let Task { index, inputs, parts } = task;
     let stage = &work.plan.stages[index];
     let token = work.host.budget().acquire();
     let begin = Instant::now();
@@ -367,9 +404,9 @@ fn run_stage(work: &Work, index: usize, inputs: Vec<Vec<Slot>>, parts: Parts, se
     let report = Report { index, seconds, parts, result };
     if work.memory.is_some() {
         keep(); // what the cache holds can be dropped from memory
-        let _ = send.send(report);
+        let _ = send.send(Message::Ended(report));
     } else {
-        let _ = send.send(report); // others go on meanwhile
+        let _ = send.send(Message::Ended(report)); // others go on meanwhile
         keep();
     }
     drop(token);
@@ -394,14 +431,43 @@ fn fits(work: &Work, index: usize, running: &BTreeSet<usize>, store: &mut Store)
     running.is_empty()
 }
 
+/// What a stage made before, if the cache has all of it and it may be used.
+fn reused(work: &Work, index: usize, key: &str) -> Option<Vec<Slot>> {
+    let stage = &work.plan.stages[index];
+    let warn = || work.observer.log(index, ichor_abi::ICHOR_LOG_WARN, DAMAGED_ENTRY);
+    let entry = match work.cache.filter(|_| !stage.force)?.stage(key) {
+        Kept::Entry(entry) => entry,
+        Kept::Nothing => return None,
+        Kept::Damaged => {
+            warn();
+            return None;
+        }
+    };
+    if entry.outputs.len() != stage.stage.outputs.len() {
+        return None;
+    }
+    let slot = |(n, id): (usize, &String)| match entry.value(work.host, n) {
+        None => Some(Slot::Stored(Stored { id: id.clone(), value: Arc::default() })),
+        Some(Found::Value(value)) => Some(Slot::Here(Arc::new(*value), id.clone())),
+        Some(Found::NoMemory) => None,
+        Some(Found::Damaged) => {
+            warn();
+            None
+        }
+    };
+    entry.outputs.iter().enumerate().map(slot).collect()
+}
+
+const DAMAGED_ENTRY: &str = "an entry of the cache is damaged; the stage runs again";
+
 /// Values first, then the entry that names them.
 fn keep(work: &Work, cache: &Cache, key: String, slots: &[Slot]) -> std::io::Result<()> {
-    let (mut outputs, mut described) = (Vec::new(), Vec::new());
+    let mut entry = Entry::new(key);
     for slot in slots {
         let Slot::Here(value, id) = slot else { continue };
-        cache.put_value(work.host, id, value)?;
-        outputs.push(id.clone());
-        described.push(value.described());
+        if entry.add(id, value) {
+            cache.put_value(work.host, id, value)?;
+        }
     }
-    cache.put_stage(&Entry { key, outputs, described })
+    cache.put_stage(&entry)
 }

@@ -265,8 +265,9 @@ impl Task<'_> {
         command.envs(THREADS.map(|name| (name, run.max_threads().to_string())));
         command.envs(call.environment.iter().map(|(name, value)| (name, value)));
         command.envs(std::env::var_os(MARK).map(|mark| (MARK, mark)));
-        let ended =
-            process::run(&mut command, self.limits, &|| run.cancelled(), &mut |bytes| printed.hear(bytes));
+        let ended = process::run(&mut command, Some(work), self.limits, &|| run.cancelled(), &mut |bytes| {
+            printed.hear(bytes)
+        });
         printed.finish();
         let failed = |what: &str| Err(Error::io(format!("`{name}` {what}{}", printed.tail())));
         match ended.map_err(|e| Error::io(cannot_start(self.program, &e)))? {

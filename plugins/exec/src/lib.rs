@@ -10,6 +10,7 @@ mod exec_doc;
 mod exec_image;
 mod exec_table;
 mod group;
+mod guard;
 mod nifti_read;
 mod nifti_write;
 mod placeholders;

@@ -1,10 +1,12 @@
 //! Runs one program in a process group of its own, within limits.
 
 use crate::group::memory;
+use crate::guard::Guard;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::io::{self, PipeReader, Read};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -78,12 +80,14 @@ impl Drop for Group {
 
 /// Runs `command` to its end: no input, what it prints goes to `hear`. It is asked to stop (SIGTERM) when
 /// `cancelled` says so or its time is up, and killed when it does not or when it uses too much memory; all of
-/// its group is, also what it leaves behind when it ends by itself.
+/// its group is, also what it leaves behind when it ends by itself. Should this process be killed meanwhile, so is the
+/// group, and `folder` is removed.
 ///
 /// # Errors
 /// It cannot be started.
 pub fn run(
     command: &mut Command,
+    folder: Option<&Path>,
     limits: Limits,
     cancelled: &dyn Fn() -> bool,
     hear: &mut dyn FnMut(&[u8]),
@@ -97,6 +101,7 @@ pub fn run(
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let pid = Pid::from_raw(child.id() as i32).ok_or(io::ErrorKind::InvalidData)?;
     let mut group = Group { child, pid, gone: false };
+    let guard = folder.map(|folder| Guard::over(pid, folder)).transpose()?;
 
     let mut open = true;
     let mut stopped: Option<(End, Instant)> = None;
@@ -125,6 +130,7 @@ pub fn run(
             }
         }
     }
+    drop(guard); // while the group's number is still its own
     let status = group.end()?;
     // What is still in the pipe. Somebody who left the group may hold it open for ever: nobody waits for
     // that.
@@ -166,8 +172,9 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]);
         let cancelled = || cancel && !heard.borrow().is_empty();
-        let end =
-            run(&mut command, limits, &cancelled, &mut |bytes| heard.borrow_mut().extend_from_slice(bytes));
+        let end = run(&mut command, None, limits, &cancelled, &mut |bytes| {
+            heard.borrow_mut().extend_from_slice(bytes)
+        });
         (end.unwrap(), String::from_utf8(heard.take()).unwrap())
     }
 
