@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub mod dicom;
 pub mod hostile;
+pub mod nifti;
+pub mod register;
 pub mod stage;
 
 use std::path::{Path, PathBuf};
