@@ -120,8 +120,9 @@ fn main() {
         let (s, c) = 0.1f64.sin_cos();
         tilted.affine =
             Affine([[0.45 * c, -0.45 * s, 0.0, 9.0], [0.45 * s, 0.45 * c, 0.0, -9.0], from.affine.0[2]]);
-        let run = |name: &str, to: Grid, interpolation, anti_alias| {
-            let how = Resampling { interpolation, anti_alias };
+        let run = |name: &str, to: Grid, interpolation, smooth: bool| {
+            let profile = if smooth { Profile::Gaussian } else { Profile::Point };
+            let how = Resampling { interpolation, profile };
             timed(&format!("resample i16 {name}"), || {
                 let mut out = vec![0i16; to.len()];
                 resample_into(par, &ct, &from, &to, how, -1024, &mut out);

@@ -20,7 +20,7 @@ pub(crate) fn weights(f: f64) -> [f64; 4] {
 }
 
 /// Position of sample `i` of a sequence of `n` that is mirrored at its borders.
-pub(crate) fn mirror(i: isize, n: usize) -> usize {
+pub fn mirror(i: isize, n: usize) -> usize {
     let last = n as isize - 1;
     if (0..=last).contains(&i) {
         return i as usize;
@@ -33,7 +33,7 @@ pub(crate) fn mirror(i: isize, n: usize) -> usize {
 }
 
 /// Turns samples into coefficients along the axes that are asked for.
-pub(crate) fn prefilter(par: &dyn Parallel, data: &mut [f32], shape: [usize; 3], axes: [bool; 3]) {
+pub fn prefilter(par: &dyn Parallel, data: &mut [f32], shape: [usize; 3], axes: [bool; 3]) {
     let [nx, ny, _] = shape;
     if axes[0] && nx > 1 {
         for_each_chunk(par, data, nx * ny, &|_, plane| {

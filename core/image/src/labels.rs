@@ -11,7 +11,7 @@ const EQUAL: f32 = 1e-5;
 
 /// A label map or mask on another grid; no label comes out that was not there, or `outside`.
 ///
-/// With [`Interpolation::Nearest`] labels are copied. Else every label is interpolated (and smoothed, if that is
+/// With [`Interpolation::Nearest`] labels are copied. Else every label is interpolated (and averaged, if that is
 /// asked for) as a volume that is 1 on it and 0 elsewhere, and the label with the largest share wins. On a tie a
 /// label beats the background, 0, and a lower one a higher one; for a mask that is the rule "at least 0.5".
 pub fn resample_labels<T: Sample + Ord>(
@@ -105,13 +105,14 @@ fn boxes<T: Sample + Ord>(par: &dyn Parallel, data: &[T], [nx, ny, nz]: [usize; 
 fn around(bounds: &Bounds, from: &Grid, to: &Grid, how: Resampling) -> Option<(Bounds, Bounds)> {
     let map = to.affine.inverse().ok()?.after(&from.affine);
     let back = from.affine.inverse().ok()?.after(&to.affine);
-    // Reach of the interpolation and of the smoothing, 4 sigma with sigma below half the factor, in old voxels.
-    // A spline's prefilter reaches further; 12 voxels away it is below 1e-6.
-    let spline = if how.interpolation == Interpolation::Cubic { 12 } else { 2 };
-    let reach = back.0.map(|r| {
-        let factor = (r[0] * r[0] + r[1] * r[1] + r[2] * r[2]).sqrt();
-        spline + if how.anti_alias && factor > 1.0 { (2.0 * factor).ceil() as usize + 1 } else { 0 }
-    });
+    // Of the interpolation and of what is averaged, in old voxels. A spline's prefilter reaches further; 12
+    // voxels away it is below 1e-6.
+    let own = match how.interpolation {
+        Interpolation::Cubic => 12,
+        Interpolation::Lanczos => 4,
+        _ => 2,
+    };
+    let reach = how.profile.reach(&back, to.spacing()).map(|n| n + own);
     let touched = bounds.grown(reach);
     let near = touched.grown(reach).clipped(from.shape);
     let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
@@ -131,9 +132,10 @@ fn around(bounds: &Bounds, from: &Grid, to: &Grid, how: Resampling) -> Option<(B
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Profile;
     use crate::testing::{Threads, pattern};
     use crate::{Affine, Serial};
-    use Interpolation::{Cubic, Linear, Nearest};
+    use Interpolation::{Cubic, Lanczos, Linear, Nearest};
 
     const SHAPE: [usize; 3] = [31, 22, 14];
 
@@ -170,8 +172,14 @@ mod tests {
             from.respaced([1.3, 1.1, 5.0]).unwrap(),
             grid([24, 20, 27], tilted),
         ] {
-            for (interpolation, anti_alias) in [(Linear, false), (Linear, true), (Cubic, true)] {
-                let how = Resampling { interpolation, anti_alias };
+            for (interpolation, profile) in [
+                (Linear, Profile::Point),
+                (Linear, Profile::Gaussian),
+                (Cubic, Profile::Gaussian),
+                (Linear, Profile::Slab([0.0; 3])),
+                (Lanczos, Profile::Slab([0.0, 0.0, 7.0])),
+            ] {
+                let how = Resampling { interpolation, profile };
                 let share = |label: u16| {
                     let one: Vec<f32> = data.iter().map(|v| one_if(*v == label)).collect();
                     let mut out = vec![0f32; to.len()];
@@ -203,7 +211,7 @@ mod tests {
         let from = grid([6, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3]));
         let to = grid([3, 1, 1], Affine::from_spacing([2.0, 1.0, 1.0], [0.5, 0.0, 0.0]));
         let mut out = [9u8; 3];
-        let how = Resampling { interpolation: Linear, anti_alias: false };
+        let how = Resampling { interpolation: Linear, profile: Profile::Point };
         resample_labels(&Serial, &[0, 1, 1, 1, 0, 0], &from, &to, how, 0, &mut out);
         assert_eq!(out, [1, 1, 0]);
         resample_labels(&Serial, &[0; 6], &from, &to, how, 0, &mut out);
@@ -217,7 +225,7 @@ mod tests {
         let from = grid([4, 3, 2], Affine::from_spacing([1.0; 3], [0.0; 3]));
         let data: Vec<u32> = pattern([4, 3, 2]).iter().map(|v| u32::MAX - *v as u32).collect();
         let mut out = vec![0; 8 * 6 * 4];
-        let how = Resampling { interpolation: Nearest, anti_alias: true };
+        let how = Resampling { interpolation: Nearest, profile: Profile::Gaussian };
         let to = from.respaced([0.5; 3]).unwrap();
         resample_labels(&Serial, &data, &from, &to, how, 0, &mut out);
         for (n, v) in out.iter().enumerate() {

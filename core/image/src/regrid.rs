@@ -33,6 +33,31 @@ impl Grid {
         Self::new(shape, Affine(m))
     }
 
+    /// The same voxels with the axes in another order and direction, so that they point as `wanted` says, e.g.
+    /// `['R', 'A', 'S']`; directions as in [`Affine::orientation`]. `None` when that is no orientation.
+    pub fn reoriented(&self, wanted: [char; 3]) -> Option<Self> {
+        let own = self.affine.orientation();
+        let world = |letter: char| ["RL", "AP", "SI"].iter().position(|pair| pair.contains(letter));
+        let mut out = *self;
+        let (mut corner, mut seen) = ([0.0; 3], [false; 3]);
+        for a in 0..3 {
+            let from = own.iter().position(|l| world(*l) == world(wanted[a])).filter(|b| !seen[*b])?;
+            seen[from] = true;
+            let turn = if own[from] == wanted[a] { 1.0 } else { -1.0 };
+            if turn < 0.0 {
+                corner[from] = self.shape[from] as f64 - 1.0;
+            }
+            out.shape[a] = self.shape[from];
+            for (row, old) in out.affine.0.iter_mut().zip(self.affine.0) {
+                row[a] = turn * old[from];
+            }
+        }
+        for (row, origin) in out.affine.0.iter_mut().zip(self.affine.apply(corner)) {
+            row[3] = origin;
+        }
+        Some(out)
+    }
+
     /// The grid of a window; the world positions of its voxels are the same. The window may reach beyond.
     pub fn window(&self, bounds: &Bounds) -> Self {
         let origin = self.affine.apply(bounds.begin.map(|v| v as f64));
@@ -72,6 +97,24 @@ mod tests {
     fn a_spacing_that_is_there_already_changes_nothing() {
         let grid = Grid::new([4, 5, 6], Affine::from_spacing([0.4, 0.5, 5.0], [1.0, 2.0, 3.0])).unwrap();
         assert_eq!(grid.respaced([0.4, 0.0, 5.000_000_1]).unwrap(), grid);
+    }
+
+    #[test]
+    fn axes_take_the_directions_asked_for() {
+        let (s, c) = 0.3f64.sin_cos();
+        let tilted = Affine([[0.0, 0.0, -2.0, 11.0], [-0.5 * c, -s, 0.0, 12.0], [-0.5 * s, c, 0.0, 13.0]]);
+        let grid = Grid::new([5, 6, 7], tilted).unwrap();
+        assert_eq!(grid.affine.orientation(), ['P', 'S', 'L']);
+        let ras = grid.reoriented(['R', 'A', 'S']).unwrap();
+        assert_eq!((ras.shape, ras.affine.orientation()), ([7, 5, 6], ['R', 'A', 'S']));
+        // Voxel (i, j, k) of the new grid is (4 - j, k, 6 - i) of the old one.
+        for (p, q) in ras.affine.apply([1.0, 2.0, 3.0]).iter().zip(grid.affine.apply([2.0, 3.0, 5.0])) {
+            assert!((p - q).abs() < 1e-12);
+        }
+        assert_eq!(grid.reoriented(['P', 'S', 'L']).unwrap(), grid);
+        for wrong in [['R', 'L', 'S'], ['R', 'A', 'A'], ['r', 'A', 'S'], ['X', 'Y', 'Z']] {
+            assert_eq!(grid.reoriented(wrong), None);
+        }
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! The cranial cavity from bone.
 
-use crate::cavity::enclosure::enclosure;
-use crate::cavity::foramen;
 use crate::cavity::refine::{Limits, refine};
-use crate::cavity::shrink::shrink;
-use crate::cavity::upright::{slices, upright};
+use crate::cavity::slices::slices;
 use crate::room::{box_voxels, copy_bytes};
 use ichor_image::{
-    Connectivity, Interpolation, close, dilate, fill_holes, largest_component, open, resample,
+    Bounds, Connectivity, Interpolation, average_blocks, close, cut_below_narrowing, dilate, enclosure,
+    fill_holes, largest_component, open, resample, upright,
 };
 use ichor_sdk::prelude::*;
 
@@ -122,8 +120,9 @@ impl CavityThreshold {
     ) -> Result<()> {
         check_size(scan)?;
         (tell.progress)(0.0, "averaging to 2 mm")?;
-        let (small, from) = shrink(par, hu, scan, SPACING);
-        let grid = upright(&from, SPACING);
+        let all = Bounds { begin: [0; 3], end: scan.shape.map(|n| n as isize) };
+        let (small, from) = average_blocks(par, hu, scan, &all, SPACING);
+        let grid = upright(&from, [SPACING; 3]);
         let ct = resample(par, &small, &from, &grid, Interpolation::Linear, -1024.0);
         drop(small);
 
@@ -190,8 +189,8 @@ impl CavityThreshold {
         let opened = open(par, &soft, shape, spacing, self.opening_mm);
         let largest = largest_component(par, &opened, shape, Connectivity::Six);
         let mut cavity = fill_holes(par, &largest, shape);
-        let pixel = pixel_mm2(grid);
-        let lowest = foramen::cut(&mut cavity, shape, pixel, self.foramen_area_cm2 * 100.0);
+        let foramen = self.foramen_area_cm2 * 100.0 / pixel_mm2(grid);
+        let lowest = cut_below_narrowing(&mut cavity, shape, foramen);
         if ml(&cavity) < LEAST_CAVITY {
             return Err(Error::bad_input(format!(
                 "a skull was found, but it encloses only {:.0} mL of soft tissue: the scan shows too little \

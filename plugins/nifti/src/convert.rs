@@ -46,11 +46,7 @@ pub fn volume(par: &dyn Parallel, stored: &Stored, fill: Option<f64>, target: &m
     let mut notes = Vec::new();
     if stored.whole() {
         if stored.always_i16 {
-            let out = target.volume::<i16>()?;
-            if !stored.copy_i16(par, out)? {
-                stored.fill(par, out, |v| (v as i16, true))?;
-            }
-            return Ok(notes);
+            return volume_i16(par, stored, target.volume()?);
         }
         let (min, max) = stored.survey(par)?.map_or((0.0, 0.0), |s| (s.min, s.max));
         if min >= f64::from(i16::MIN) && max <= f64::from(i16::MAX) {
@@ -83,6 +79,14 @@ pub fn volume(par: &dyn Parallel, stored: &Stored, fill: Option<f64>, target: &m
         }
     }
     Ok(notes)
+}
+
+/// Fills a volume of which every value that can be stored is an i16.
+pub fn volume_i16(par: &dyn Parallel, stored: &Stored, out: &mut [i16]) -> Outcome {
+    if !stored.copy_i16(par, out)? {
+        stored.fill(par, out, |v| (v as i16, true))?;
+    }
+    Ok(Vec::new())
 }
 
 /// Fills a mask: 0 and 1, or whatever is not 0 when `binarise`.
@@ -137,7 +141,8 @@ mod tests {
     use crate::data::Data;
     use crate::fields::Fields;
     use crate::header::Header;
-    use crate::testing::{Memory, sample_fields};
+    use crate::memory::Memory;
+    use crate::testing::sample_fields;
     use ichor_image::Serial;
 
     const I16: i16 = 4;
@@ -177,7 +182,7 @@ mod tests {
 
     #[test]
     fn whole_numbers_stay_whole() {
-        let kept = |memory: Memory| (memory.dtype.unwrap(), memory.numbers());
+        let kept = |memory: Memory| (memory.dtype(), memory.numbers());
         let of = |f| kept(volume_of(f, None).unwrap());
         assert_eq!(of(bytes!(i16, I16, [-1024, 3071])), (DType::I16, vec![-1024.0, 3071.0]));
         assert_eq!(of(bytes!(u8, 2, [0, 255])), (DType::I16, vec![0.0, 255.0]));
@@ -233,10 +238,10 @@ mod tests {
     #[test]
     fn labels_get_the_smallest_type() {
         let of = |f: (Fields, Vec<u8>)| stored(f.0, f.1, |s, t| labels(&Serial, s, t));
-        assert_eq!(of(bytes!(f32, F32, [0.0, 255.0])).unwrap().dtype, Some(DType::U8));
-        assert_eq!(of(bytes!(i32, 8, [0, 256])).unwrap().dtype, Some(DType::U16));
+        assert_eq!(of(bytes!(f32, F32, [0.0, 255.0])).unwrap().dtype(), DType::U8);
+        assert_eq!(of(bytes!(i32, 8, [0, 256])).unwrap().dtype(), DType::U16);
         let large = of(bytes!(u32, 768, [3, u32::MAX])).unwrap();
-        assert_eq!((large.dtype, large.numbers()), (Some(DType::U32), vec![3.0, 4_294_967_295.0]));
+        assert_eq!((large.dtype(), large.numbers()), (DType::U32, vec![3.0, 4_294_967_295.0]));
         for bad in [
             bytes!(f64, F64, [0.5]),
             bytes!(f64, F64, [-1.0]),

@@ -4,7 +4,8 @@ use crate::affine::Transform;
 use crate::convert::{Failure, labels, volume};
 use crate::decode::Stored;
 use crate::files::{Choice, open};
-use crate::testing::{Memory, shared_data};
+use crate::memory::Memory;
+use crate::testing::shared_data;
 use ichor_image::Serial;
 use ichor_sdk::prelude::*;
 
@@ -17,7 +18,7 @@ fn read(path: &str, number: Option<usize>) -> Result<(Grid, Memory, Vec<String>)
     let choice =
         Choice { image: None, transform: Transform::Auto, volume: number, all: false, extensions: true };
     let mut image = open(path, choice).map_err(|e| e.to_string())?;
-    let data = image.read(&Serial, &|_| Ok(())).map_err(|e| e.to_string())?;
+    let data = image.read(&Serial, &|_| Ok(()), &|_| ()).map_err(|e| e.to_string())?;
     let grid = Grid::new(image.header.shape, image.placement.affine).map_err(|e| e.to_string())?;
     let stored = Stored::new(&image.header, &data, image.volumes.start, 1);
     let mut memory = Memory::new(grid.len());
@@ -105,7 +106,7 @@ fn files_read_as_nibabel_reads_them() {
     for (name, number, shape, dtype, sum, weighted, affine) in known {
         let Some(path) = shared_data(&format!("{RS}{name}")) else { continue };
         let (grid, memory, notes) = read(path.to_str().unwrap(), number).unwrap();
-        assert_eq!((grid.shape, memory.dtype), (shape, Some(dtype)), "{name}");
+        assert_eq!((grid.shape, memory.dtype()), (shape, dtype), "{name}");
         for (a, b) in grid.affine.0.iter().flatten().zip(affine.iter().flatten()) {
             assert!((a - b).abs() < 1e-6, "{name}: {:?}", grid.affine);
         }
@@ -158,10 +159,10 @@ fn a_float_mask_of_a_template_is_labels_of_one_byte() {
     let choice =
         Choice { image: None, transform: Transform::Auto, volume: None, all: false, extensions: false };
     let mut image = open(path.to_str().unwrap(), choice).unwrap();
-    let data = image.read(&Serial, &|_| Ok(())).unwrap();
+    let data = image.read(&Serial, &|_| Ok(()), &|_| ()).unwrap();
     let stored = Stored::new(&image.header, &data, 0, 1);
     let mut memory = Memory::new(image.header.voxels());
     assert!(labels(&Serial, &stored, &mut memory).is_ok());
     // 1920 mL of 1 mm³, as nibabel counts.
-    assert_eq!((memory.dtype, memory.numbers().iter().sum::<f64>()), (Some(DType::U8), 1_920_096.0));
+    assert_eq!((memory.dtype(), memory.numbers().iter().sum::<f64>()), (DType::U8, 1_920_096.0));
 }

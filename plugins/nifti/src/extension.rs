@@ -63,11 +63,8 @@ pub fn to_json(extensions: &[Extension]) -> Value {
 pub fn from_json(list: &Value) -> Vec<Extension> {
     let read = |e: &Value| {
         let code = i32::try_from(e.get("code")?.as_i64()?).ok()?;
-        let digits = e.get("hex")?.as_str()?.as_bytes();
-        let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-        let (pairs, odd) = digits.as_chunks::<2>();
-        let data: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-        data.filter(|data| odd.is_empty() && data.len() <= MOST).map(|data| Extension { code, data })
+        let data = crate::native::bytes(e.get("hex")?)?;
+        (data.len() <= MOST).then_some(Extension { code, data })
     };
     list.as_array().into_iter().flatten().filter_map(read).collect()
 }

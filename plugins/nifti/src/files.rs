@@ -6,7 +6,8 @@ use crate::extension::{self, Extension};
 use crate::fault::Fault;
 use crate::gzip;
 use crate::header::Header;
-use crate::{nifti1, nifti2};
+use crate::native::{self, Native};
+use crate::nifti2;
 use ichor_sdk::prelude::*;
 use std::fs::File;
 use std::ops::Range;
@@ -30,6 +31,8 @@ pub struct Choice<'a> {
 pub struct Opened {
     pub header: Header,
     pub placement: Placement,
+    /// How the header says where voxels are.
+    pub native: Native,
     /// The volumes that were asked for.
     pub volumes: Range<usize>,
     pub extensions: Vec<Extension>,
@@ -44,7 +47,8 @@ pub struct Opened {
 pub fn open(path: &str, choice: Choice) -> Result<Opened> {
     let path = header_of(path);
     let file = Bytes::open(&path).map_err(|f| f.of(&path))?;
-    let (header, placement, volumes, extensions) = describe(&file, choice).map_err(|f| f.of(&path))?;
+    let described = describe(&file, choice).map_err(|f| f.of(&path))?;
+    let (header, placement, native, volumes, extensions) = described;
     let mut notes: Vec<String> =
         header.notes.iter().chain(&placement.notes).map(|note| format!("`{path}`: {note}")).collect();
     if !extensions.1.is_empty() {
@@ -67,13 +71,19 @@ pub fn open(path: &str, choice: Choice) -> Result<Opened> {
         }
     };
     check_length(&file, &header).map_err(|f| f.of(&path))?;
-    Ok(Opened { header, placement, volumes, extensions: extensions.0, notes, path, file })
+    Ok(Opened { header, placement, native, volumes, extensions: extensions.0, notes, path, file })
 }
 
 impl Opened {
-    /// Gets at the voxels: decompresses them, or leaves them in the file. Notes may be added.
-    pub fn read(&mut self, par: &dyn Parallel, watch: &dyn Fn(f64) -> Result<()>) -> Result<Data> {
-        let (data, extra) = self.voxels(par, watch).map_err(|f| f.of(&self.path))?;
+    /// Gets at the voxels: decompresses them, or leaves them in the file. Notes may be added. A thread that would
+    /// only wait does what `idle` says, and may take so many bytes of memory for it.
+    pub fn read(
+        &mut self,
+        par: &dyn Parallel,
+        watch: &dyn Fn(f64) -> Result<()>,
+        idle: &(dyn Fn(u64) + Sync),
+    ) -> Result<Data> {
+        let (data, extra) = self.voxels(par, watch, idle).map_err(|f| f.of(&self.path))?;
         if extra > 0 {
             self.notes.push(format!("`{}`: {extra} bytes behind the voxels were not read", self.path));
         }
@@ -81,12 +91,17 @@ impl Opened {
     }
 
     /// Also returns how many bytes follow the voxels.
-    fn voxels(&self, par: &dyn Parallel, watch: &dyn Fn(f64) -> Result<()>) -> Result<(Data, u64), Fault> {
+    fn voxels(
+        &self,
+        par: &dyn Parallel,
+        watch: &dyn Fn(f64) -> Result<()>,
+        idle: &(dyn Fn(u64) + Sync),
+    ) -> Result<(Data, u64), Fault> {
         let (file, end) = (&self.file, self.header.end());
         if !file.gzip {
             return Ok((Data::File(file.file.try_clone()?), file.len - end));
         }
-        let part = gzip::read::read(par, watch, &file.file, file.len, end, self.keep())?;
+        let part = gzip::read::read(par, watch, idle, &file.file, file.len, end, self.keep())?;
         Ok((Data::Memory { bytes: part.bytes, from: part.from }, part.extra))
     }
 
@@ -125,8 +140,10 @@ impl Bytes {
         }
         let file = File::open(path).map_err(cannot)?;
         let mut start = [0; 2];
-        let n = file.read_at(&mut start, 0)?;
-        Ok(Self { file, len: meta.len(), gzip: start[..n] == gzip::MAGIC })
+        if meta.len() >= 2 {
+            file.read_exact_at(&mut start, 0)?;
+        }
+        Ok(Self { file, len: meta.len(), gzip: start == gzip::MAGIC })
     }
 
     fn first(&self, most: usize) -> Result<Vec<u8>, Fault> {
@@ -139,7 +156,7 @@ impl Bytes {
     }
 }
 
-type Described = (Header, Placement, Range<usize>, (Vec<Extension>, String));
+type Described = (Header, Placement, Native, Range<usize>, (Vec<Extension>, String));
 
 /// All that the header says, checked, before anything is read for it.
 fn describe(file: &Bytes, choice: Choice) -> Result<Described, Fault> {
@@ -147,8 +164,9 @@ fn describe(file: &Bytes, choice: Choice) -> Result<Described, Fault> {
     let header = Header::parse(&first)?;
     let volumes = choose(&header, choice)?;
     let placement = place(&header, choice.transform)?;
+    let native = Native::new(&first, &header, choice.transform);
     let extensions = if choice.extensions { extensions(file, &header)? } else { Default::default() };
-    Ok((header, placement, volumes, extensions))
+    Ok((header, placement, native, volumes, extensions))
 }
 
 fn choose(header: &Header, choice: Choice) -> Result<Range<usize>, Fault> {
@@ -171,7 +189,7 @@ fn choose(header: &Header, choice: Choice) -> Result<Range<usize>, Fault> {
 
 /// The extensions, and a note when some are not kept.
 fn extensions(file: &Bytes, header: &Header) -> Result<(Vec<Extension>, String), Fault> {
-    let start = if header.fields.two { nifti2::SIZE } else { nifti1::SIZE };
+    let start = native::size(header.fields.two);
     // In the header file of a pair, they go on to its end.
     let end = if header.fields.pair { u64::MAX } else { header.offset };
     let most = start + extension::MOST + 4;
@@ -255,7 +273,7 @@ mod tests {
 
     fn try_open(path: &str, choice: Choice) -> Result<(Opened, Data), String> {
         let mut opened = open(path, choice).map_err(|e| e.to_string())?;
-        let data = opened.read(&Serial, &|_| Ok(())).map_err(|e| e.to_string())?;
+        let data = opened.read(&Serial, &|_| Ok(()), &|_| ()).map_err(|e| e.to_string())?;
         Ok((opened, data))
     }
 

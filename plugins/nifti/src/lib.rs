@@ -16,11 +16,16 @@ mod extension;
 mod fault;
 mod fields;
 mod files;
-#[cfg(test)]
-mod fuzz;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzz;
 mod gzip;
 mod header;
 mod load;
+#[cfg(any(test, feature = "fuzzing"))]
+mod memory;
+#[cfg(test)]
+mod mutations;
+mod native;
 mod nifti1;
 mod nifti2;
 mod save;

@@ -5,8 +5,11 @@ use crate::convert::{self, Failure, Target};
 use crate::decode::{Stored, always_i16};
 use crate::extension;
 use crate::files::{Choice, Opened, open};
+use crate::gzip::read::touch;
+use ichor_image::Serial;
 use ichor_sdk::json::json;
 use ichor_sdk::prelude::*;
+use std::sync::Mutex;
 
 /// What the voxels mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
@@ -55,10 +58,12 @@ impl Scale {
 /// from 0 on, whatever type they are stored in (u8, u16 or u32, the smallest that fits). `probs` lie between 0
 /// and 1 (f32), one class a volume. What a kind does not allow is refused.
 ///
+/// How the header says where voxels are travels with the image's grid, and save-nifti writes it again bit by bit.
+///
 /// A file must hold what its header promises: damaged, cut off and overlong gzip data are refused. Free text of
 /// the header (description, names) is dropped, because it may name the patient.
 #[derive(Stage)]
-#[stage(id = "load-nifti", version = "1.0.0")]
+#[stage(id = "load-nifti", version = "1.1.0")]
 #[output(
     image,
     kind = "volume|mask|labels|probs",
@@ -106,20 +111,36 @@ impl Run for LoadNifti {
             run.check_cancelled()
         };
         watch(0.0)?;
-        let data = image.read(run, &watch)?;
+        let mut output = self.output(run, &image)?;
+        // What is known to be i16 gets its memory while another thread decompresses.
+        let early = match self.kind {
+            Meaning::Volume if always_i16(&image.header) => Some(Mutex::new(output.volume::<i16>()?)),
+            _ => None,
+        };
+        let prepare = |bytes: u64| {
+            if let Some(Ok(mut out)) = early.as_ref().map(Mutex::lock) {
+                let n = out.len().min(bytes as usize / 2);
+                touch(&Serial, &mut out[..n]);
+            }
+        };
+        let data = image.read(run, &watch, &prepare)?;
         run.check_cancelled()?;
         run.progress(0.8, "converting");
         image.notes.iter().for_each(|note| run.warn(note));
-        let mut output = self.output(run, &image)?;
         let stored = Stored::new(&image.header, &data, image.volumes.start, image.volumes.len());
-        let notes = self.convert(run, &stored, &mut output).map_err(|failure| match failure {
+        let notes = match early.map(Mutex::into_inner) {
+            Some(Ok(out)) => convert::volume_i16(run, &stored, out),
+            _ => self.convert(run, &stored, &mut output),
+        };
+        let notes = notes.map_err(|failure| match failure {
             Failure::File(fault) => fault.of(&self.source),
             Failure::Host(error) => error,
         })?;
         notes.iter().for_each(|note| run.warn(&format!("`{}`: {note}", self.source)));
-        let mut meta = json!({ "nifti": { "xform": image.placement.code } });
+        let about = json!({ "xform": image.placement.code, "header": image.native.to_json() });
+        let mut meta = json!({ "grid": { "nifti": about } });
         if !image.extensions.is_empty() {
-            meta["nifti"]["extensions"] = extension::to_json(&image.extensions);
+            meta["nifti"] = json!({ "extensions": extension::to_json(&image.extensions) });
         }
         run.set_meta(Self::IMAGE, &meta)
     }

@@ -1,9 +1,12 @@
 //! Writes a NIfTI file.
 
+use crate::affine::Transform;
 use crate::encode::{Encoder, type_of};
 use crate::extension::{self, Extension};
 use crate::fields::Fields;
-use crate::{affine, gzip, nifti1, nifti2};
+use crate::header::Header;
+use crate::native::{self, Native};
+use crate::{affine, gzip};
 use ichor_sdk::json::Value;
 use ichor_sdk::prelude::*;
 use nifti::{Intent, NiftiType, XForm};
@@ -29,11 +32,25 @@ enum Type {
 /// built on ITK refuse. Both have the code that load-nifti found, or 2 ("aligned"). Extensions that load-nifti
 /// was told to keep are written again.
 ///
+/// What lies on the grid of a file that load-nifti read is written with that file's dimensions, voxel sizes, units,
+/// codes, qform and sform, bit by bit (and as NIfTI-2 if the file was). The grid's metadata pass from stage to stage
+/// as long as the grid is the same; a mask that was computed on another comes back by `resample` with the loaded
+/// image as its `reference`. Connect that image as `reference` here, too, and anything else is refused.
+///
+/// What was made is read again and compared, header and voxels, before it is handed on.
+///
 /// The same image makes the same bytes, whatever the number of threads; the gzip data are one member that every
 /// program reads, with a list of its parts that lets load-nifti decompress them in parallel.
 #[derive(Stage)]
-#[stage(id = "save-nifti", version = "1.0.0")]
+#[stage(id = "save-nifti", version = "1.1.0")]
 #[input(image, kind = "volume|mask|labels|probs", doc = "the image to write")]
+#[input(
+    reference,
+    kind = "volume|mask|labels|probs",
+    grid = "image",
+    optional,
+    doc = "the image as load-nifti read it: the file gets the geometry of its header"
+)]
 #[output(file, kind = "blob", doc = "the file: application/gzip (nii.gz) or application/octet-stream (nii)")]
 pub struct SaveNifti {
     /// 0 writes plain `nii`; 1 (fast) to 12 (small) compress.
@@ -51,14 +68,20 @@ pub struct SaveNifti {
 impl Run for SaveNifti {
     fn run(&self, run: &Context) -> Result<()> {
         let image = run.input(Self::IMAGE)?;
-        let (head, ty) = self.head(&image, &|note| run.info(note))?;
+        let reference = run.optional(Self::REFERENCE)?;
+        let (head, ty, native) = self.head(&image, reference.as_ref(), &|note| run.info(note))?;
         let encoder = Encoder { head, voxels: image.voxels(), ty };
         let (media, extension) = self.media();
         let watch = |part: f64| {
-            run.progress(part, "writing");
+            run.progress(0.8 * part, "writing");
             run.check_cancelled()
         };
-        run.emit_blob(Self::FILE, media, extension, self.bytes(run, &encoder, &watch)?)
+        let bytes = self.bytes(run, &encoder, &watch)?;
+        run.check_cancelled()?;
+        run.progress(0.8, "reading again");
+        let grid = reference.as_ref().unwrap_or(&image).grid();
+        check(run, &bytes, &encoder, grid, native.as_ref())?;
+        run.emit_blob(Self::FILE, media, extension, bytes)
     }
 
     fn plan(&self, run: &Context) -> Result<Need> {
@@ -116,14 +139,31 @@ impl SaveNifti {
         Ok(out)
     }
 
-    /// Header and extensions, and the type of a voxel.
-    fn head(&self, image: &Input, tell: &dyn Fn(&str)) -> Result<(Vec<u8>, NiftiType)> {
-        let meta = image.meta();
-        let kind = image.kind();
+    /// Header and extensions, the type of a voxel, and the header whose geometry it is.
+    fn head(
+        &self,
+        image: &Input,
+        reference: Option<&Input>,
+        tell: &dyn Fn(&str),
+    ) -> Result<(Vec<u8>, NiftiType, Option<Native>)> {
         let ty = self.ty(image.dtype());
-        let mut fields = self.fields(image.grid(), image.channels(), code(&meta), ty)?;
-        if kind == Kind::Labels {
+        let grid = reference.unwrap_or(image).grid();
+        let meta = image.meta();
+        let about = reference.map_or_else(|| meta.clone(), Input::meta)["grid"]["nifti"].clone();
+        let mut fields = self.fields(grid, image.channels(), code(&about), ty)?;
+        if image.kind() == Kind::Labels {
             fields.intent_code = Intent::Label as i32;
+        }
+        let extensions = extension::from_json(&meta["nifti"]["extensions"]);
+        if let Some(native) = Native::from_json(&about["header"]) {
+            fields.two = native.is_two();
+            let mut head = head(&mut fields, &extensions);
+            native.write(&mut head, image.channels());
+            // Metadata that came along from another grid are none of this one's.
+            if native.grid(&head).is_some_and(|own| own == *grid) {
+                return Ok((head, ty, Some(native)));
+            }
+            fields = self.fields(grid, image.channels(), code(&about), ty)?;
         }
         if fields.qform_code == 0 {
             tell(
@@ -131,7 +171,7 @@ impl SaveNifti {
                  with a tilted gantry)",
             );
         }
-        Ok((head(&mut fields, &extension::from_json(&meta["nifti"]["extensions"])), ty))
+        Ok((head(&mut fields, &extensions), ty, None))
     }
 
     fn ty(&self, own: DType) -> NiftiType {
@@ -167,18 +207,60 @@ impl SaveNifti {
     }
 }
 
+/// Reads what was made, and compares it with what was to be written; compressed voxels were compared when they were
+/// made. `native` is the header whose geometry the file must have.
+fn check(
+    par: &dyn Parallel,
+    file: &[u8],
+    encoder: &Encoder,
+    grid: &Grid,
+    native: Option<&Native>,
+) -> Result<()> {
+    const CHUNK: usize = 1 << 20;
+    let wrong = |what: &str| {
+        Err(Error::internal(format!(
+            "{what} of the file that was made do not read back as they were to be written, so it is not kept; if this \
+             happens again, the memory of this computer or Ichor is at fault"
+        )))
+    };
+    let holds = |at: usize, bytes: &[u8]| {
+        let mut wanted = vec![0; bytes.len()];
+        encoder.write(at..at + bytes.len(), &mut wanted).map(|()| wanted == bytes)
+    };
+    let compressed = file.starts_with(&gzip::MAGIC);
+    let chunk = if compressed { gzip::read::first_chunk(file, encoder.len()) } else { None };
+    let first = match &chunk {
+        Some(chunk) => chunk,
+        None if compressed || file.len() != encoder.len() => return wrong("voxels"),
+        None => file,
+    };
+    let parts = map_ranges(par, first.len().div_ceil(CHUNK), 1, &|range| {
+        let at = range.start * CHUNK;
+        holds(at, &first[at..(at + CHUNK).min(first.len())])
+    });
+    for part in parts {
+        if !part? {
+            return wrong("voxels");
+        }
+    }
+    let is_native = native.is_none_or(|native| native.is_in(first, grid));
+    let transform = native.map_or(Transform::Auto, Native::transform);
+    let placed =
+        Header::parse(first).and_then(|header| Ok((header.shape, affine::place(&header, transform)?.affine)));
+    let is_placed = placed.is_ok_and(|(shape, affine)| Grid { shape, affine }.same_as(grid));
+    if is_native && is_placed { Ok(()) } else { wrong("dimensions and transforms") }
+}
+
 /// The NIFTI_XFORM code that load-nifti left, or 2.
-fn code(meta: &Value) -> i32 {
-    let known =
-        meta["nifti"]["xform"].as_i64().and_then(|c| i32::try_from(c).ok()).filter(|c| (1..=5).contains(c));
+fn code(about: &Value) -> i32 {
+    let known = about["xform"].as_i64().and_then(|c| i32::try_from(c).ok()).filter(|c| (1..=5).contains(c));
     known.unwrap_or(XForm::AlignedAnat as i32)
 }
 
 /// What comes before the voxels.
 fn head(fields: &mut Fields, extensions: &[Extension]) -> Vec<u8> {
     let after = extension::to_bytes(extensions);
-    let size = if fields.two { nifti2::SIZE } else { nifti1::SIZE };
-    fields.vox_offset = (size + after.len()) as f64;
+    fields.vox_offset = (native::size(fields.two) + after.len()) as f64;
     let mut out = fields.to_bytes();
     out.extend(after);
     out
@@ -187,7 +269,6 @@ fn head(fields: &mut Fields, extensions: &[Extension]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::affine::Transform;
     use crate::files::{Choice, open};
     use crate::testing::write;
     use ichor_image::Serial;
@@ -213,7 +294,33 @@ mod tests {
             ty: NiftiType::Int16,
         };
         assert_eq!(encoder.head.len() % 16, 0);
-        stage.bytes(&Serial, &encoder, &|_| Ok(())).unwrap()
+        let bytes = stage.bytes(&Serial, &encoder, &|_| Ok(())).unwrap();
+        check(&Serial, &bytes, &encoder, grid, None).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_file_that_does_not_read_back_is_noticed() {
+        let grid = grid([70, 50, 3]);
+        let voxels: Vec<i16> = (0..grid.len()).map(|n| (n * 7 % 4001) as i16).collect();
+        for compression in [0, 1] {
+            let stage = stage(compression);
+            let mut fields = stage.fields(&grid, 1, 1, NiftiType::Int16).unwrap();
+            let head = head(&mut fields, &[]);
+            let encoder = Encoder { head, voxels: Voxels::I16(&voxels), ty: NiftiType::Int16 };
+            let good = stage.bytes(&Serial, &encoder, &|_| Ok(())).unwrap();
+            check(&Serial, &good, &encoder, &grid, None).unwrap();
+            for at in [if compression == 0 { 100 } else { 40 }, good.len() / 2, good.len() - 9] {
+                let mut bad = good.clone();
+                bad[at] ^= 4;
+                let refused = check(&Serial, &bad, &encoder, &grid, None).unwrap_err().to_string();
+                assert!(refused.contains("do not read back"), "{compression} {at}");
+            }
+            assert!(check(&Serial, &good[..good.len() - 1], &encoder, &grid, None).is_err());
+            let elsewhere = Grid { affine: Affine::from_spacing([1.0; 3], [0.0; 3]), ..grid };
+            let refused = check(&Serial, &good, &encoder, &elsewhere, None).unwrap_err().to_string();
+            assert!(refused.starts_with("dimensions and transforms"), "{refused}");
+        }
     }
 
     #[test]
@@ -226,7 +333,7 @@ mod tests {
             for compression in [0, 1, 9] {
                 let path = write(&dir, "x", &file(compression, &grid, &voxels, &one));
                 let mut image = open(&path, ALL).unwrap();
-                let data = image.read(&Serial, &|_| Ok(())).unwrap();
+                let data = image.read(&Serial, &|_| Ok(()), &|_| ()).unwrap();
                 assert!(image.notes.is_empty(), "{:?}", image.notes);
                 let affine = image.placement.affine;
                 assert!(grid.same_as(&Grid::new(image.header.shape, affine).unwrap()));
@@ -249,8 +356,8 @@ mod tests {
     #[test]
     fn the_code_of_the_space_comes_from_the_metadata() {
         let of = |meta: Value| code(&meta);
-        assert_eq!(of(ichor_sdk::json::json!({ "nifti": { "xform": 4 } })), 4);
-        assert_eq!(of(ichor_sdk::json::json!({ "nifti": { "xform": 0 } })), 2);
+        assert_eq!(of(ichor_sdk::json::json!({ "xform": 4 })), 4);
+        assert_eq!(of(ichor_sdk::json::json!({ "xform": 0 })), 2);
         assert_eq!(of(Value::Null), 2);
     }
 }

@@ -2,11 +2,11 @@
 
 use ichor_sdk::{Error, Kind, Result, Unit};
 
-/// What is asked for, or -1024 (air) for HU and 0 for everything else.
+/// What is asked for with parameter `name`, or -1024 (air) for HU and 0 for everything else.
 ///
 /// # Errors
 /// A value that the kind does not allow.
-pub fn outside(asked: Option<f64>, kind: Kind, unit: Unit) -> Result<f64> {
+pub fn outside(asked: Option<f64>, kind: Kind, unit: Unit, name: &str) -> Result<f64> {
     let value = asked.unwrap_or(if unit == Unit::Hu { -1024.0 } else { 0.0 });
     let (is_fine, allowed) = match kind {
         Kind::Mask => (value == 0.0 || value == 1.0, "0 or 1 for a mask"),
@@ -17,7 +17,7 @@ pub fn outside(asked: Option<f64>, kind: Kind, unit: Unit) -> Result<f64> {
     if is_fine {
         Ok(value)
     } else {
-        Err(Error::bad_params(format!("`outside` is {value}, but must be {allowed}")))
+        Err(Error::bad_params(format!("`{name}` is {value}, but must be {allowed}")))
     }
 }
 
@@ -27,10 +27,10 @@ mod tests {
 
     #[test]
     fn air_surrounds_a_ct_and_nothing_the_rest() {
-        assert_eq!(outside(None, Kind::Volume, Unit::Hu).unwrap(), -1024.0);
-        assert_eq!(outside(None, Kind::Volume, Unit::None).unwrap(), 0.0);
-        assert_eq!(outside(None, Kind::Mask, Unit::Label).unwrap(), 0.0);
-        assert_eq!(outside(Some(-3000.5), Kind::Volume, Unit::Hu).unwrap(), -3000.5);
+        assert_eq!(outside(None, Kind::Volume, Unit::Hu, "outside").unwrap(), -1024.0);
+        assert_eq!(outside(None, Kind::Volume, Unit::None, "outside").unwrap(), 0.0);
+        assert_eq!(outside(None, Kind::Mask, Unit::Label, "outside").unwrap(), 0.0);
+        assert_eq!(outside(Some(-3000.5), Kind::Volume, Unit::Hu, "outside").unwrap(), -3000.5);
     }
 
     #[test]
@@ -38,7 +38,7 @@ mod tests {
         for (value, kind) in
             [(0.5, Kind::Mask), (-1.0, Kind::Labels), (1.5, Kind::Labels), (1.1, Kind::Probs)]
         {
-            let error = outside(Some(value), kind, Unit::None).unwrap_err();
+            let error = outside(Some(value), kind, Unit::None, "outside").unwrap_err();
             assert!(error.to_string().contains(&format!("`outside` is {value}")));
         }
     }

@@ -1,13 +1,10 @@
 //! Puts an image on another grid.
 
 use crate::outside::outside;
+use crate::put::{describe, put};
 use crate::target::{may_overlap, target};
-use ichor_image::resample::Sample;
-use ichor_image::{Interpolation, Resampling, resample_into, resample_labels};
+use ichor_image::{Interpolation, Profile, Resampling};
 use ichor_sdk::prelude::*;
-
-/// Voxels of a piece of work.
-const CHUNK: usize = 1 << 16;
 
 /// Puts an image on a grid with another spacing, or on the grid of a reference.
 ///
@@ -15,14 +12,18 @@ const CHUNK: usize = 1 << 16;
 /// of the first voxel stays where it is, the spacing is exact, and an axis has round(extent / spacing) voxels.
 ///
 /// Kind, unit and type of the voxels stay: CT in i16 comes out as i16, rounded to nearest. When the grid is the
-/// one asked for already, the image passes through unchanged. Voxels whose centres lie outside the old field of
+/// one asked for already, the image passes through unchanged. On the grid of a reference, the result also has
+/// what is known of how the reference's file wrote its grid down, so that save-nifti can write it again. Voxels whose centres lie outside the old field of
 /// view become `outside`; up to half a voxel beyond the outermost centres the edge goes on.
 ///
-/// Masks and labels are never blended: `nearest` copies, and `linear` and `cubic` interpolate the share of
+/// Thick slices are made of thin ones with `profile: box`, as a scanner makes them: each is the mean of the thin
+/// slices in it. `pipelines/sites` holds profiles of sites that do so.
+///
+/// Masks and labels are never blended: `nearest` copies, and the others interpolate (or average) the share of
 /// each label and give a voxel to the label with the largest one, so that a mask is cut at one half.
 /// Probabilities stay within 0 and 1.
 #[derive(Stage)]
-#[stage(id = "resample", version = "1.0.0")]
+#[stage(id = "resample", version = "1.1.0")]
 #[input(image, kind = "volume|mask|labels|probs", doc = "what is resampled")]
 #[input(
     reference,
@@ -35,16 +36,25 @@ pub struct Resample {
     /// Size of the new voxels along the image's own axes i, j and k; 0 keeps an axis as it is.
     #[param(min = 0, unit = "mm")]
     spacing: Option<[f64; 3]>,
-    /// How values between voxel centres are made: `nearest`, `linear`, or `cubic` (B-spline through the voxels,
-    /// sharper, but overshoots at the edges of bone and air). `auto` is linear for volumes and probabilities,
-    /// since overshoot would move values across thresholds, and nearest for masks and labels.
+    /// How values between voxel centres are made: `nearest`, `linear`, `cubic` (B-spline through the voxels,
+    /// sharper, but overshoots at the edges of bone and air) or `lanczos` (windowed sinc of three voxels to either
+    /// side, the sharpest, and rings). `auto` is linear for volumes and probabilities, since overshoot would move
+    /// values across thresholds, and nearest for masks and labels.
     #[param(default = "auto")]
     interpolation: Choice,
-    /// Smooth along axes that become coarser, so that nothing finer than the new voxels shows up as false
-    /// structure: a Gaussian of sigma = sqrt(f^2 - 1) / 2.3548 old voxels, f the new spacing over the old one
-    /// (Cardoso et al., MICCAI 2015). Nothing is smoothed with `nearest`.
-    #[param(default = true)]
-    anti_alias: bool,
+    /// What a new voxel averages over along axes that become coarser, so that nothing finer shows up as false
+    /// structure. `gaussian`: sigma = sqrt(f^2 - 1) / 2.3548 old voxels, f the new spacing over the old one
+    /// (Cardoso et al., MICCAI 2015). `box`: the whole new voxel, or `thickness`, by the exact lengths with which
+    /// old voxels lie in it, instead of interpolation: how thick slices are made of thin ones. `none`: its centre
+    /// alone. With `nearest` nothing is averaged.
+    #[param(default = "gaussian")]
+    profile: Shape,
+    /// For `box`, how thick the slab is that a new voxel averages over, along the axes i, j and k: slices may
+    /// overlap or leave gaps. 0 is the new spacing where an axis becomes coarser, and no slab elsewhere.
+    #[param(min = 0, unit = "mm")]
+    thickness: Option<[f64; 3]>,
+    /// An older way to say `profile`: true is `gaussian`, false `none`.
+    anti_alias: Option<bool>,
     /// Value of voxels that the image does not reach; by default -1024 for HU and 0 otherwise.
     outside: Option<f64>,
 }
@@ -55,6 +65,14 @@ enum Choice {
     Nearest,
     Linear,
     Cubic,
+    Lanczos,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Param)]
+enum Shape {
+    Gaussian,
+    Box,
+    None,
 }
 
 impl Choice {
@@ -63,6 +81,7 @@ impl Choice {
             (Self::Nearest, _) | (Self::Auto, Kind::Mask | Kind::Labels) => Interpolation::Nearest,
             (Self::Linear | Self::Auto, _) => Interpolation::Linear,
             (Self::Cubic, _) => Interpolation::Cubic,
+            (Self::Lanczos, _) => Interpolation::Lanczos,
         }
     }
 }
@@ -94,94 +113,40 @@ impl Resample {
         let image = run.input(Self::IMAGE)?;
         let reference = run.optional(Self::REFERENCE)?;
         let to = target(image.grid(), self.spacing, reference.as_ref().map(Input::grid))?;
-        let outside = outside(self.outside, image.kind(), image.unit())?;
-        if to.same_as(image.grid()) {
+        let how =
+            Resampling { interpolation: self.interpolation.resolved(image.kind()), profile: self.profile()? };
+        let outside = outside(self.outside, image.kind(), image.unit(), "outside")?;
+        let about = |input: &Input| input.meta().get("grid").cloned();
+        let new = reference.as_ref().and_then(about);
+        if to == *image.grid() && (new.is_none() || new == about(&image)) {
             run.forward(Self::IMAGE, Self::IMAGE)?;
             return Ok(to);
         }
-        let work = Work {
-            run,
-            image: &image,
-            to,
-            how: Resampling {
-                interpolation: self.interpolation.resolved(image.kind()),
-                anti_alias: self.anti_alias,
-            },
-            outside,
-        };
-        match (image.kind(), image.voxels()) {
-            (Kind::Mask | Kind::Labels, Voxels::U8(v)) => work.labels(v)?,
-            (Kind::Mask | Kind::Labels, Voxels::U16(v)) => work.labels(v)?,
-            (Kind::Mask | Kind::Labels, Voxels::U32(v)) => work.labels(v)?,
-            (Kind::Probs, Voxels::F32(v)) => clamp(run, work.values(v)?),
-            (Kind::Volume, Voxels::U8(v)) => drop(work.values(v)?),
-            (Kind::Volume, Voxels::I16(v)) => drop(work.values(v)?),
-            (Kind::Volume, Voxels::U16(v)) => drop(work.values(v)?),
-            (Kind::Volume, Voxels::U32(v)) => drop(work.values(v)?),
-            (Kind::Volume, Voxels::F32(v)) => drop(work.values(v)?),
-            (kind, _) => {
-                let text = format!(
-                    "input `image` is {kind:?} of type {:?}, which do not go together",
-                    image.dtype()
-                );
-                return Err(Error::bad_input(text));
-            }
-        }
-        let meta = image.meta();
-        if meta.is_object() {
-            run.set_meta(Self::IMAGE, &meta)?;
-        }
+        put(run, Self::IMAGE, &image, &to, how, outside)?;
+        describe(run, Self::IMAGE, &image, new)?;
         Ok(to)
     }
-}
 
-/// What does not depend on the type of the voxels.
-struct Work<'a> {
-    run: &'a Context<'a>,
-    image: &'a Input<'a>,
-    to: Grid,
-    how: Resampling,
-    outside: f64,
-}
-
-impl<'a> Work<'a> {
-    fn labels<T: Voxel + Sample + Ord>(&self, from: &[T]) -> Result<()> {
-        let outside = self.outside_as()?;
-        let out = self.run.new_like::<T>(Resample::IMAGE, self.image, &self.to)?;
-        if !out.is_empty() {
-            resample_labels(self.run, from, self.image.grid(), &self.to, self.how, outside, out);
+    fn profile(&self) -> Result<Profile> {
+        let shape = match (self.anti_alias, self.profile) {
+            (Some(false), Shape::Gaussian) => Shape::None,
+            (None, shape) | (Some(true), shape @ Shape::Gaussian) | (Some(false), shape @ Shape::None) => {
+                shape
+            }
+            (Some(old), shape) => {
+                return Err(Error::bad_params(format!(
+                    "`anti_alias: {old}` and `profile: {}` say different things; leave out `anti_alias`",
+                    format!("{shape:?}").to_lowercase()
+                )));
+            }
+        };
+        match (shape, self.thickness) {
+            (Shape::Box, mm) => Ok(Profile::Slab(mm.unwrap_or_default())),
+            (_, Some(_)) => {
+                Err(Error::bad_params("`thickness` is for `profile: box`; leave it out or set that"))
+            }
+            (Shape::Gaussian, None) => Ok(Profile::Gaussian),
+            (Shape::None, None) => Ok(Profile::Point),
         }
-        Ok(())
     }
-
-    /// Volume by volume.
-    fn values<T: Voxel + Sample>(&self, from: &[T]) -> Result<&'a mut [T]> {
-        let outside = self.outside_as()?;
-        let out = self.run.new_like::<T>(Resample::IMAGE, self.image, &self.to)?;
-        let channels = self.image.channels();
-        let parts = from.chunks(self.image.grid().len()).zip(out.chunks_mut(self.to.len()));
-        for (n, (from, out)) in parts.enumerate() {
-            self.run.check_cancelled()?;
-            self.run.progress(n as f64 / channels as f64, "resampling");
-            resample_into(self.run, from, self.image.grid(), &self.to, self.how, outside, out);
-        }
-        Ok(out)
-    }
-
-    fn outside_as<T: Sample>(&self) -> Result<T> {
-        let value = T::from_f32(self.outside as f32);
-        // f32 keeps every value; what a whole type clamps or rounds is not what was asked for.
-        if value.to_f32() == self.outside as f32 {
-            return Ok(value);
-        }
-        let (asked, dtype) = (self.outside, self.image.dtype());
-        Err(Error::bad_params(format!("`outside` is {asked}, which voxels of type {dtype:?} cannot hold")))
-    }
-}
-
-/// Splines overshoot.
-fn clamp(run: &Context, probabilities: &mut [f32]) {
-    for_each_chunk(run, probabilities, CHUNK, &|_, part| {
-        part.iter_mut().for_each(|p| *p = p.clamp(0.0, 1.0));
-    });
 }

@@ -84,6 +84,7 @@ pub(crate) fn sum<S: Copy + Sync, D: Copy + Send + Sync>(
                 1 => gather::<1>(&line, x, columns.start, &mut sums),
                 2 => gather::<2>(&line, x, columns.start, &mut sums),
                 4 => gather::<4>(&line, x, columns.start, &mut sums),
+                6 => gather::<6>(&line, x, columns.start, &mut sums),
                 _ => gather_any(&line, x, columns.start, &mut sums),
             }
             row[..x.inside.start].fill(outside);

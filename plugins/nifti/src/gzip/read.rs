@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Seek};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Deflate cannot expand a byte to more than this (zlib's technical details: 1032 to 1).
 const MOST_EXPANSION: u64 = 1032;
@@ -51,10 +52,13 @@ fn damaged(error: std::io::Error) -> Fault {
 }
 
 /// Reads `keep` of a file of `packed` bytes that holds `total` bytes when decompressed, and checks all of it:
-/// checksums, lengths, and that nothing else follows.
+/// checksums, lengths, and that nothing else follows. A thread that would only wait
+/// does what `idle` says; it may take as many bytes of memory as it is told, because they are given back before more
+/// is needed.
 pub fn read(
     par: &dyn Parallel,
     watch: &dyn Fn(f64) -> Result<()>,
+    idle: &(dyn Fn(u64) + Sync),
     file: &File,
     packed: u64,
     total: u64,
@@ -64,11 +68,17 @@ pub fn read(
     // exactly is wrong.
     if at_once(packed, total, &keep) {
         let mut content = buffer(packed)?;
-        file.read_exact_at(&mut content, 0)?;
+        fill(par, file, &mut content)?;
         watch(0.1).map_err(|_| Fault::cancelled())?;
         if let Some(frame) = frame::parse(&content).filter(|f| f.length == total as u32) {
             let mut bytes = buffer(total)?;
-            if whole(par, &content, &frame, &mut bytes) {
+            // Not on the word of a header alone, when a small file claims to become large.
+            let dense = total < 8 * packed;
+            if dense {
+                touch(par, &mut bytes);
+            }
+            let idle: &(dyn Fn(u64) + Sync) = if dense { idle } else { &|_| () };
+            if whole(par, idle, &content, &frame, &mut bytes) {
                 return Ok(Part { bytes, from: 0, extra: 0 });
             }
         }
@@ -98,39 +108,73 @@ fn buffer(bytes: u64) -> Result<Vec<u8>, Fault> {
     Ok(vec![0; n])
 }
 
+/// Reads a file from its beginning.
+fn fill(par: &dyn Parallel, file: &File, out: &mut [u8]) -> Result<(), Fault> {
+    const PART: usize = 1 << 22;
+    let mut parts: Vec<_> = out.chunks_mut(PART).map(|part| (part, Ok(()))).collect();
+    for_each_chunk(par, &mut parts, 1, &|n, part| {
+        for (bytes, result) in part {
+            *result = file.read_exact_at(bytes, (n * PART) as u64);
+        }
+    });
+    parts.into_iter().try_for_each(|(_, result)| Ok(result?))
+}
+
+/// Has the system provide new memory now, on all threads, not later on the one that writes to it.
+pub fn touch<T: Copy + Default + Send>(par: &dyn Parallel, new: &mut [T]) {
+    let page = 4096 / size_of::<T>();
+    for_each_chunk(par, new, 1 << 22, &|_, part| {
+        part.iter_mut().step_by(page).for_each(|v| *v = T::default())
+    });
+}
+
 /// Decompresses one member into `out`, which it must fill.
-fn whole(par: &dyn Parallel, file: &[u8], frame: &Frame, out: &mut [u8]) -> bool {
+fn whole(
+    par: &dyn Parallel,
+    idle: &(dyn Fn(u64) + Sync),
+    file: &[u8],
+    frame: &Frame,
+    out: &mut [u8],
+) -> bool {
     let body = &file[frame.body.clone()];
     if let Some(index) = &frame.index
         && let Some(crc) = chunks(par, body, index, out)
     {
         return crc == frame.crc;
     }
-    Decompressor::new().deflate_decompress(body, out) == Ok(out.len()) && libdeflater::crc32(out) == frame.crc
+    // One thread decompresses.
+    let mut jobs = [Some(&mut *out), None];
+    let is_whole = AtomicBool::new(false);
+    for_each_chunk(par, &mut jobs, 1, &|_, job| match &mut job[0] {
+        Some(out) => {
+            let n = Decompressor::new().deflate_decompress(body, out);
+            is_whole.store(n == Ok(out.len()), Ordering::Relaxed);
+        }
+        None => idle(file.len() as u64),
+    });
+    is_whole.into_inner() && crc(par, out) == frame.crc
+}
+
+fn crc(par: &dyn Parallel, bytes: &[u8]) -> u32 {
+    let parts = map_ranges(par, bytes.len(), 1 << 22, &|range| {
+        let mut crc = Crc::new();
+        crc.update(&bytes[range]);
+        crc
+    });
+    let mut all = Crc::new();
+    parts.iter().for_each(|part| all.combine(part));
+    all.sum()
 }
 
 /// Decompresses the chunks of an index at the same time. Its lengths are a claim like any other: `None` when
 /// the chunks do not decompress to exactly what they should.
 fn chunks(par: &dyn Parallel, body: &[u8], index: &Index, out: &mut [u8]) -> Option<u32> {
-    if index.raw == 0 || out.len().div_ceil(index.raw) != index.packed.len() {
-        return None;
-    }
-    let mut at = 0;
-    let mut jobs = Vec::with_capacity(index.packed.len());
-    for (&length, part) in index.packed.iter().zip(out.chunks_mut(index.raw)) {
-        let end = at + length as usize;
-        jobs.push((body.get(at..end)?, part, None));
-        at = end;
-    }
-    if body[at..] != super::blocks::CLOSE {
-        return None;
-    }
+    let packed = pieces(body, Some(index), out.len())?;
+    let mut jobs: Vec<_> =
+        packed.into_iter().zip(out.chunks_mut(index.raw)).map(|(p, r)| (p, r, None)).collect();
     for_each_chunk(par, &mut jobs, 1, &|_, job| {
         for (packed, raw, crc) in job {
-            let mut stream = Vec::with_capacity(packed.len() + 2);
-            stream.extend(*packed);
-            stream.extend(super::blocks::CLOSE);
-            if Decompressor::new().deflate_decompress(&stream, raw) == Ok(raw.len()) {
+            if inflate(packed, raw) {
                 let mut sum = Crc::new();
                 sum.update(raw);
                 *crc = Some(sum);
@@ -142,6 +186,35 @@ fn chunks(par: &dyn Parallel, body: &[u8], index: &Index, out: &mut [u8]) -> Opt
         crc.combine(part.as_ref()?);
     }
     Some(crc.sum())
+}
+
+/// The first chunk of one of our own files, decompressed; `None` if it is none.
+pub fn first_chunk(file: &[u8], length: usize) -> Option<Vec<u8>> {
+    let frame = frame::parse(file).filter(|frame| frame.length == length as u32)?;
+    let packed = *pieces(&file[frame.body.clone()], frame.index.as_ref(), length)?.first()?;
+    let mut out = vec![0; frame.index?.raw.min(length)];
+    inflate(packed, &mut out).then_some(out)
+}
+
+/// The chunks of a deflate stream, as an index has them.
+fn pieces<'a>(body: &'a [u8], index: Option<&Index>, length: usize) -> Option<Vec<&'a [u8]>> {
+    let index = index.filter(|index| index.raw > 0 && length.div_ceil(index.raw) == index.packed.len())?;
+    let mut at = 0;
+    let mut out = Vec::with_capacity(index.packed.len());
+    for &length in &index.packed {
+        let end = at + length as usize;
+        out.push(body.get(at..end)?);
+        at = end;
+    }
+    (body[at..] == super::blocks::CLOSE).then_some(out)
+}
+
+/// Decompresses a chunk, which others can follow, into `out`, which it must fill.
+fn inflate(packed: &[u8], out: &mut [u8]) -> bool {
+    let mut stream = Vec::with_capacity(packed.len() + 2);
+    stream.extend(packed);
+    stream.extend(super::blocks::CLOSE);
+    Decompressor::new().deflate_decompress(&stream, out) == Ok(out.len())
 }
 
 /// Decompresses member after member and keeps the part that is wanted.
@@ -235,7 +308,7 @@ mod tests {
     fn try_read(file: &[u8], total: usize, keep: Range<u64>) -> Result<Part, String> {
         let mut temporary = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut temporary, file).unwrap();
-        read(&Serial, &|_| Ok(()), &temporary, file.len() as u64, total as u64, keep)
+        read(&Serial, &|_| Ok(()), &|_| (), &temporary, file.len() as u64, total as u64, keep)
             .map_err(|f| f.to_string())
     }
 

@@ -1,11 +1,12 @@
-//! A working grid that stands upright with the scan.
+//! A working grid that stands upright with the patient.
 
-use ichor_image::{Affine, Grid};
+use crate::{Affine, Grid};
 
 /// The grid with axes at right angles, x toward the right, y toward the front, z toward the top, that holds all
 /// voxel centres of `grid`. Its slices are parallel to those of the scan, so that a scan that ends inside the
 /// head ends with a slice here too, and z counts slices across. Voxels are at most `spacing_mm` long.
-pub fn upright(grid: &Grid, spacing_mm: f64) -> Grid {
+/// An axis of the scan with one voxel makes one of two voxels.
+pub fn upright(grid: &Grid, spacing_mm: [f64; 3]) -> Grid {
     let [x, y, z] = directions(grid);
     let mut range = [[f64::INFINITY, f64::NEG_INFINITY]; 3];
     for corner in 0..8 {
@@ -17,23 +18,18 @@ pub fn upright(grid: &Grid, spacing_mm: f64) -> Grid {
         }
     }
     // A little inside, so that rounding puts no voxel of the first or last slice outside the scan.
-    let inset = 1e-4 * spacing_mm;
-    let length = range.map(|[low, high]| (high - low - 2.0 * inset).max(inset));
-    let shape = length.map(|l| (l / spacing_mm).ceil() as usize + 1);
+    let inset = spacing_mm.map(|s| 1e-4 * s);
+    let length: [f64; 3] =
+        std::array::from_fn(|a| (range[a][1] - range[a][0] - 2.0 * inset[a]).max(inset[a]));
+    let shape: [usize; 3] = std::array::from_fn(|a| (length[a] / spacing_mm[a]).ceil() as usize + 1);
     let mut affine = Affine([[0.0; 4]; 3]);
     for (a, axis) in [x, y, z].into_iter().enumerate() {
         for (row, &part) in affine.0.iter_mut().zip(&axis) {
             row[a] = part * length[a] / (shape[a] - 1) as f64;
-            row[3] += part * (range[a][0] + inset);
+            row[3] += part * (range[a][0] + inset[a]);
         }
     }
     Grid { shape, affine }
-}
-
-/// Number of slices and their thickness in mm, along the axis that runs most superior-inferior.
-pub fn slices(grid: &Grid) -> (usize, f64) {
-    let axis = grid.affine.orientation().iter().position(|c| matches!(c, 'S' | 'I')).unwrap_or(2);
-    (grid.shape[axis], grid.spacing()[axis])
 }
 
 /// Right, front and top: the scan's own in-plane axes, made to stand at right angles, and what is across them.
@@ -66,7 +62,7 @@ mod tests {
         // Axes I, L, P.
         let affine = Affine([[0.0, -1.0, 0.0, 50.0], [0.0, 0.0, -1.5, 60.0], [-4.0, 0.0, 0.0, 100.0]]);
         let grid = Grid::new([20, 100, 80], affine).unwrap();
-        let up = upright(&grid, 2.0);
+        let up = upright(&grid, [2.0; 3]);
         assert_eq!(up.affine.orientation(), ['R', 'A', 'S']);
         assert!(up.spacing().iter().all(|&s| s <= 2.0 && s > 1.9));
         let (low, high) = (up.affine.apply([0.0; 3]), up.affine.apply(up.shape.map(|n| n as f64 - 1.0)));
@@ -81,7 +77,7 @@ mod tests {
         let (s, c) = 18.5f64.to_radians().sin_cos();
         let affine = Affine([[-0.5, 0.0, 0.0, 0.0], [0.0, -0.5 * c, 0.0, 0.0], [0.0, -0.5 * s, 5.0, 0.0]]);
         let grid = Grid::new([300, 300, 30], affine).unwrap();
-        let back = upright(&grid, 2.0).affine.inverse().unwrap();
+        let back = upright(&grid, [2.0; 3]).affine.inverse().unwrap();
         for v in [[0.0, 0.0, 0.0], [299.0, 0.0, 0.0], [10.0, 299.0, 0.0]] {
             assert!(back.apply(grid.affine.apply(v))[2].abs() < 1e-3);
         }

@@ -1,0 +1,63 @@
+//! One step of `tests/peers/images.py` by Ichor's stages: prints how long it took as JSON, and says nothing of what
+//! came before.
+//!
+//! `images make FILE` | `read FILE` | `write FILE OUT` | `resample FILE OUT linear|cubic|box`, then the threads
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark for developers")]
+
+use ichor_host::Value;
+use ichor_tests::stage::Bench;
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+use std::time::Instant;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let argument = |n: usize| arguments[n].as_str();
+    let bench = Bench::new(arguments.last().unwrap().parse().unwrap());
+    let run = |id: &str, params: Json, inputs: &[(&str, &Arc<Value>)]| {
+        Arc::clone(bench.run(id, params, inputs).unwrap().values().next().unwrap())
+    };
+    let load = || run("load-nifti", json!({ "source": argument(1), "unit": "HU" }), &[]);
+    let save = |image: &Arc<Value>, compression: u32| {
+        run("save-nifti", json!({ "compression": compression }), &[("image", image)])
+    };
+    let mut seconds = 0.0;
+    let mut time = |step: &dyn Fn() -> Arc<Value>| {
+        let start = Instant::now();
+        let value = step();
+        seconds = start.elapsed().as_secs_f64();
+        value
+    };
+    match argument(0) {
+        "make" => {
+            let params = json!({ "shape": [512, 512, 400], "spacing": [0.46, 0.46, 0.5] });
+            let head = bench.run("phantom-head", params, &[]).unwrap();
+            std::fs::write(argument(1), save(&head["ct"], 0).bytes()).unwrap();
+        }
+        "read" => drop(time(&load)),
+        "write" => {
+            let image = load();
+            time(&|| {
+                let file = save(&image, 1);
+                std::fs::write(argument(2), file.bytes()).unwrap();
+                file
+            });
+        }
+        _ => {
+            let image = load();
+            let mut params = json!({ "spacing": [0.43, 0.43, 5.0] });
+            match argument(3) {
+                "box" => params["profile"] = "box".into(),
+                how => {
+                    params["profile"] = "none".into();
+                    params["interpolation"] = how.into();
+                }
+            }
+            let out = time(&|| run("resample", params.clone(), &[("image", &image)]));
+            drop(image);
+            std::fs::write(argument(2), save(&out, 0).bytes()).unwrap();
+        }
+    }
+    println!("{}", json!({ "seconds": seconds }));
+}
