@@ -187,7 +187,8 @@ typedef struct ichor_value {
   const ichor_geometry *geometry; /* kinds 1..4 */
   const void *bytes;              /* kinds 6..8 */
   uint64_t bytes_len;
-  ichor_str meta;                 /* JSON object; may be empty */
+  ichor_str meta;                 /* JSON object; may be empty. What a stage makes on exactly the grid of an
+                                     input gets that input's key "grid": what a loader knew of the grid     */
 } ichor_value;
 
 /* ---------------------------------------------------------------- what the host offers ------- */

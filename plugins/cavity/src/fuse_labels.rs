@@ -75,6 +75,8 @@ struct Rater {
 impl Run for FuseLabels {
     fn run(&self, run: &Context) -> Result<()> {
         let inputs = run.many(Self::MASKS)?;
+        // Looked at whatever the rule: what is connected wrongly is not passed over.
+        let (images, target) = (run.many(Self::IMAGES)?, run.optional(Self::TARGET)?);
         let grid = *inputs.first().ok_or_else(|| Error::bad_input("no mask is connected"))?.grid();
         let masks: Vec<&[u8]> = inputs.iter().map(Input::mask).collect::<Result<_>>()?;
         check_count(masks.len())?;
@@ -100,8 +102,7 @@ impl Run for FuseLabels {
                 patterns.paint(run, &masks, agreement, &|p| found.probability(p) as f32);
             }
             Rule::LocalWeighted => {
-                let images = run.many(Self::IMAGES)?;
-                let target = run.optional(Self::TARGET)?.ok_or_else(|| {
+                let target = target.ok_or_else(|| {
                     Error::bad_input(
                         "local-weighted needs `target`, the image that the raters' are compared with",
                     )
