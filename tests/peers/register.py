@@ -146,16 +146,18 @@ def elastix(deform):
 def ants(kind):
     def run(folder):
         import ants
-        f, m = (ants.image_read(f"{folder}/{n}.nii").clone("float") for n in ("fixed", "moving"))
-        f, m = ((i * (i < 900) + 900 * (i >= 900)) for i in (f, m))
-        f, m = ((i * (i > -100) - 100 * (i <= -100)) + 100 for i in (f, m))
+
+        def to_ants(image):
+            place = dict(origin=list(image.GetOrigin()), spacing=list(image.GetSpacing()))
+            direction = np.array(image.GetDirection()).reshape(3, 3)
+            return ants.from_numpy(sitk.GetArrayFromImage(image).transpose(2, 1, 0), direction=direction, **place)
+        f, m = (to_ants(window(sitk.ReadImage(f"{folder}/{n}.nii"))) for n in ("fixed", "moving"))
         begin = clock()
         found = ants.registration(f, m, type_of_transform=kind, random_seed=1)
         end = clock()
 
         def warp(image):
-            moving = ants.from_numpy(sitk.GetArrayFromImage(image).transpose(2, 1, 0), origin=list(image.GetOrigin()), spacing=list(image.GetSpacing()), direction=np.array(image.GetDirection()).reshape(3, 3))
-            return ants.apply_transforms(f, moving, found["fwdtransforms"], defaultvalue=1000000).numpy().transpose(2, 1, 0)
+            return ants.apply_transforms(f, to_ants(image), found["fwdtransforms"], defaultvalue=1000000).numpy().transpose(2, 1, 0)
         return begin, end, warp
     return run
 

@@ -137,13 +137,18 @@ fn what_a_stage_prints_or_starts_does_not_get_through() {
     // Of what carries this process's mark, nothing is left but workers of other tests, whose parent it is.
     let mine = format!("ICHOR_WORKER={}.", std::process::id());
     let parent = format!("PPid:\t{}", std::process::id());
-    let left = std::fs::read_dir("/proc").unwrap().flatten().filter(|p| {
+    let is_left = |p: &std::fs::DirEntry| {
         let environment = std::fs::read(p.path().join("environ")).unwrap_or_default();
         let status = std::fs::read_to_string(p.path().join("status")).unwrap_or_default();
         let is_marked = environment.split(|&b| b == 0).any(|v| v.starts_with(mine.as_bytes()));
         is_marked && !status.is_empty() && !status.lines().any(|l| l == parent || l.starts_with("State:\tZ"))
-    });
-    assert_eq!(left.count(), 0);
+    };
+    // They are killed; how long the system takes over it is not ours to say.
+    let begun = Instant::now();
+    while std::fs::read_dir("/proc").unwrap().flatten().any(|p| is_left(&p)) {
+        assert!(begun.elapsed() < Duration::from_secs(60), "somebody is left");
+        std::thread::yield_now();
+    }
 }
 
 #[test]

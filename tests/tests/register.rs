@@ -11,9 +11,9 @@ use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A phantom of 3 mm voxels, its voxels and its cavity.
+/// A phantom of 4 mm voxels.
 fn phantom(bench: &Bench, more: Json) -> BTreeMap<String, Arc<Value>> {
-    let mut params = json!({ "seed": 3, "shape": [74, 84, 64], "spacing": [3.0, 3.0, 3.0], "noise_hu": 8.0 });
+    let mut params = json!({ "seed": 3, "shape": [56, 64, 50], "spacing": [4.0, 4.0, 4.0], "noise_hu": 8.0 });
     params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     bench.run("phantom-head", params, &[]).unwrap()
 }
@@ -33,7 +33,10 @@ fn tilted() -> Grid {
 
 type Outputs = BTreeMap<String, Arc<Value>>;
 
-fn register(bench: &Bench, fixed: &Arc<Value>, moving: &Arc<Value>, params: Json) -> Outputs {
+fn register(bench: &Bench, fixed: &Arc<Value>, moving: &Arc<Value>, more: Json) -> Outputs {
+    // Coarser than by default: tests must be quick.
+    let mut params = json!({ "spacing_mm": 3.0, "levels": 2 });
+    params.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     bench.run("register", params, &[("fixed", fixed), ("moving", moving)]).unwrap()
 }
 

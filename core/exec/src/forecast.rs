@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// Memory of the program and its plugins themselves.
-pub(crate) const PROGRAM_BYTES: u64 = 24 << 20;
+pub(crate) const PROGRAM_BYTES: u64 = 16 << 20;
 
 /// What is known of a stage before it runs.
 #[derive(Clone, Debug, Serialize)]

@@ -412,12 +412,16 @@ fn run_stage(work: &Work, task: Task, send: &mpsc::Sender<Message>) {
     drop(token);
 }
 
+/// What a limit keeps free for what no forecast knows.
+const MARGIN: u64 = 8 << 20;
+
 /// Whether a stage may begin beside those that run. When none runs it may, after everything that can be read
 /// again has been dropped: a run with a stage that does not fit by itself was refused before it began.
 fn fits(work: &Work, index: usize, running: &BTreeSet<usize>, store: &mut Store) -> bool {
     let Some(limit) = work.memory else { return true };
     let pool = work.host.pool();
-    let wanted = work.needs[index] + running.iter().map(|&n| work.needs[n]).sum::<u64>() + PROGRAM_BYTES;
+    let wanted =
+        work.needs[index] + running.iter().map(|&n| work.needs[n]).sum::<u64>() + PROGRAM_BYTES + MARGIN;
     if pool.held() as u64 + wanted > limit {
         pool.clear();
     }

@@ -21,7 +21,20 @@ pub struct Transform {
     parts: Vec<Part>,
 }
 
-/// World places one after another.
+impl Part {
+    /// Where a place goes.
+    pub fn apply(&self, p: [f64; 3]) -> [f64; 3] {
+        match self {
+            Self::Linear(map) => map.apply(p),
+            Self::Spline(spline) => {
+                let u = spline.displacement(p);
+                [0, 1, 2].map(|a| p[a] + u[a])
+            }
+        }
+    }
+}
+
+/// World places of a piece of work.
 const CHUNK: usize = 1024;
 
 /// The map that moves nothing.
@@ -69,13 +82,7 @@ impl Transform {
 
     /// Where a place goes.
     pub fn apply(&self, place: [f64; 3]) -> [f64; 3] {
-        self.parts.iter().rev().fold(place, |p, part| match part {
-            Part::Linear(map) => map.apply(p),
-            Part::Spline(spline) => {
-                let u = spline.displacement(p);
-                [0, 1, 2].map(|a| p[a] + u[a])
-            }
-        })
+        self.parts.iter().rev().fold(place, |p, part| part.apply(p))
     }
 
     /// Derivatives at a place: row c holds those of component c.
@@ -88,19 +95,9 @@ impl Transform {
                 Part::Spline(spline) => spline.jacobian(p),
             };
             out = own.map(|row| [0, 1, 2].map(|c| (0..3).map(|k| row[k] * out[k][c]).sum()));
-            p = Self::part(part, p);
+            p = part.apply(p);
         }
         out
-    }
-
-    fn part(part: &Part, p: [f64; 3]) -> [f64; 3] {
-        match part {
-            Part::Linear(map) => map.apply(p),
-            Part::Spline(spline) => {
-                let u = spline.displacement(p);
-                [0, 1, 2].map(|a| p[a] + u[a])
-            }
-        }
     }
 
     /// The place that goes to `to`, by Newton's method from the inverse of the linear parts; `None` if there is

@@ -162,7 +162,6 @@ fn rows<T: Copy + Send + Sync>(
 ) {
     let Ok(to_voxel) = from.affine.inverse() else { return };
     let [nx, ny, _] = to.shape;
-    let plans: Vec<Plan> = transform.parts().iter().rev().map(Plan::new).collect();
     for_each_chunk(par, out, nx * ny.min(16), &|n, part| {
         let mut line = Line { start: [0.0; 3], step: [0.0; 3], places: Vec::new(), count: nx };
         let mut controls = Vec::new();
@@ -171,7 +170,7 @@ fn rows<T: Copy + Send + Sync>(
             line.start = to.affine.apply([0.0, (r % ny) as f64, (r / ny) as f64]);
             line.step = to.affine.0.map(|row| row[0]);
             line.places.clear();
-            plans.iter().for_each(|plan| plan.apply(&mut line, &mut controls));
+            transform.parts().iter().rev().for_each(|part| line.pass(part, &mut controls));
             line.linear(&to_voxel);
             for (i, o) in row.iter_mut().enumerate() {
                 *o = at(line.place(i));
@@ -203,35 +202,15 @@ impl Line {
         self.step = map.0.map(|m| m[0] * s[0] + m[1] * s[1] + m[2] * s[2]);
         self.places.iter_mut().for_each(|p| *p = map.apply(*p));
     }
-}
 
-enum Plan<'a> {
-    Linear(&'a Affine),
-    Spline(&'a Spline),
-}
-
-impl<'a> Plan<'a> {
-    fn new(part: &'a Part) -> Self {
-        match part {
-            Part::Linear(map) => Self::Linear(map),
-            Part::Spline(spline) => Self::Spline(spline),
-        }
-    }
-
-    fn apply(&self, line: &mut Line, controls: &mut Vec<[f64; 3]>) {
-        let spline = match self {
-            Self::Linear(map) => return line.linear(map),
-            Self::Spline(spline) => spline,
+    fn pass(&mut self, part: &Part, controls: &mut Vec<[f64; 3]>) {
+        let spline = match part {
+            Part::Linear(map) => return self.linear(map),
+            Part::Spline(spline) => spline,
         };
-        if line.places.is_empty() && along_a_row(spline, line, controls) {
-            return;
+        if !(self.places.is_empty() && along_a_row(spline, self, controls)) {
+            self.places = (0..self.count).map(|i| part.apply(self.place(i))).collect();
         }
-        let moved = |i: usize| {
-            let p = line.place(i);
-            let u = spline.displacement(p);
-            [0, 1, 2].map(|a| p[a] + u[a])
-        };
-        line.places = (0..line.count).map(moved).collect();
     }
 }
 

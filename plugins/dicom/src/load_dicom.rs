@@ -112,7 +112,8 @@ impl Run for LoadDicom {
         run.emit_table(Self::SLICES, &slice_table::empty())?;
         run.emit_table(Self::REPORT, &findings::empty())?;
         let each = if whole { 2 } else { 4 };
-        Ok(Need { scratch_bytes: (each * slices) as u64 + (64 << 20), device_bytes: 0 })
+        // The slices, and a few files on the way to becoming some.
+        Ok(Need { scratch_bytes: (each * slices) as u64 + (4 << 20), device_bytes: 0 })
     }
 }
 

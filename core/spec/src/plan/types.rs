@@ -164,7 +164,8 @@ impl Resolver<'_> {
     /// The stages that would turn what is carried into what is wanted, at most four.
     fn converters(&self, carried: &Type, wanted: &Type) -> String {
         let makes = |stage: &StageManifest| {
-            let takes = stage.inputs.iter().any(|port| carried.meet(&Type::of(port)).is_some());
+            let takes =
+                stage.inputs.iter().any(|port| !port.optional && carried.meet(&Type::of(port)).is_some());
             let gives = |port: &PortDecl| {
                 let is_fixed = port.like.is_none() && port.kind_param.is_none();
                 is_fixed && Type::of(port).meet(wanted).is_some()

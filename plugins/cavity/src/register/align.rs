@@ -21,10 +21,11 @@ use ichor_sdk::{Error, Result};
 
 /// Of the first look, for which every pose is tried.
 const FIRST_LOOK: usize = 2000;
-/// Poses that are climbed from on the coarsest grid, and those that are followed to the next.
-const KEPT: [usize; 2] = [16, 4];
-/// Samples of these climbs.
-const KEPT_SAMPLES: [usize; 2] = [3000, 12_000];
+/// Poses that are followed: some steps each, then the best of them to their end, then these on the next grid.
+const KEPT: [usize; 3] = [48, 8, 3];
+/// Samples of these climbs, and evaluations at most.
+const KEPT_SAMPLES: [usize; 3] = [1000, 3000, 12_000];
+const KEPT_STEPS: [usize; 3] = [8, 25, 25];
 /// Steps of the linear models at a level, and the mean move at the head's corners that ends them, mm.
 const MOST_STEPS: usize = 25;
 const STILL_MM: f64 = 0.01;
@@ -233,8 +234,7 @@ fn best_start(
 ) -> Result<(Linear, String)> {
     watch(0.15, "trying poses")?;
     let coarsest = fixed.levels.len() - 1;
-    let all = samples(fixed, coarsest, KEPT_SAMPLES[0], options.seed);
-    let first = all.thinned(FIRST_LOOK);
+    let first = samples(fixed, coarsest, FIRST_LOOK, options.seed);
     let poses = (&fixed.pose, &moving.pose);
     let tried = starts(par, poses, &first, &lookup(moving, coarsest)?, KEPT[0]);
     let Some(best) = tried.first() else {
@@ -248,14 +248,20 @@ fn best_start(
     let mut poses: Vec<(Linear, &str)> = tried.iter().map(|s| (s.map, s.name.as_str())).collect();
     let next = coarsest.saturating_sub(1);
     let scaled = if options.model == Model::Rigid { Model::Rigid } else { Model::Similarity };
-    for (level, model, count, kept) in
-        [(coarsest, scaled, KEPT_SAMPLES[0], KEPT[1]), (next, options.model, KEPT_SAMPLES[1], 1)]
-    {
+    let rounds = [(coarsest, scaled), (coarsest, scaled), (next, options.model)];
+    for (round, (level, model)) in rounds.into_iter().enumerate() {
         watch(0.25, "climbing from the best poses")?;
-        let samples = samples(fixed, level, count, options.seed);
+        let samples = samples(fixed, level, KEPT_SAMPLES[round], options.seed);
         let evaluate = likeness(&Serial, fixed, moving, level, &samples, options.metric)?;
         let climbs = map_ranges(par, poses.len(), 1, &|range| {
-            climb(&evaluate, model, poses[range.start].0, &samples.corners, MOST_STEPS, 10.0 * STILL_MM)
+            climb(
+                &evaluate,
+                model,
+                poses[range.start].0,
+                &samples.corners,
+                KEPT_STEPS[round],
+                10.0 * STILL_MM,
+            )
         });
         let mut order: Vec<usize> = (0..poses.len()).collect();
         order.sort_by(|&a, &b| climbs[b].likeness.value.total_cmp(&climbs[a].likeness.value));
@@ -267,6 +273,7 @@ fn best_start(
             overlap: Some(best.likeness.overlap),
             evaluations: climbs.iter().map(|c| c.evaluations).sum(),
         });
+        let kept = KEPT.get(round + 1).copied().unwrap_or(1);
         poses = order.iter().take(kept).map(|&n| (climbs[n].map, poses[n].1)).collect();
     }
     Ok((poses[0].0, poses[0].1.to_owned()))

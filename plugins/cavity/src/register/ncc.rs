@@ -346,7 +346,8 @@ pub(crate) mod tests {
         let still = Linear { matrix: rotation([0.0; 3]), centre: [0.0; 3], shift: [0.0; 3] };
         let moved = |samples: &Samples, by: f32| Samples {
             points: samples.points.iter().map(|p| [p[0] + by, p[1] + by, p[2] + by, p[3]]).collect(),
-            ..samples.thinned(usize::MAX)
+            centre: samples.centre,
+            corners: samples.corners,
         };
         // Values of the moving image where they are looked up, so that the match is exact.
         let mut samples = moved(&samples, 1.0);

@@ -63,12 +63,4 @@ impl Samples {
         let corner = |n: usize| [0, 1, 2].map(|a| if n >> a & 1 == 0 { low[a] } else { high[a] });
         Self { centre, points, corners: std::array::from_fn(corner) }
     }
-
-    /// Every `step`th of them, for a first look.
-    #[must_use]
-    pub fn thinned(&self, count: usize) -> Self {
-        let step = self.points.len().div_ceil(count.max(1)).max(1);
-        let points = self.points.iter().step_by(step).copied().collect();
-        Self { centre: self.centre, points, corners: self.corners }
-    }
 }
