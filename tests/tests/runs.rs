@@ -101,6 +101,21 @@ fn what_was_made_is_not_made_again() {
     assert_eq!(run_small(&case, "out", &["--set", "clean.min_volume_ml=0.3"]).code, 0);
     let now = output_sums(&case.record("out/run.json"));
     assert_eq!(now, first, "the same outputs, from values that were made again");
+
+    // So is a damaged entry, and the stage runs again.
+    let entries = walk(&case.dir.path().join("out/.ichor-cache/stages"));
+    for file in &entries {
+        let mut bytes = std::fs::read(file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x10;
+        std::fs::write(file, bytes).unwrap();
+    }
+    let ended = run_small(&case, "out", &[]);
+    assert!(ended.code == 0 && ended.stderr.contains("an entry of the cache is damaged"), "{}", ended.stderr);
+    assert!(states(&case, "out").iter().all(|(_, state)| state == "done"));
+    assert_eq!(output_sums(&case.record("out/run.json")), first);
+    assert_eq!(run_small(&case, "out", &[]).code, 0);
+    assert!(states(&case, "out").iter().all(|(_, state)| state == "reused"));
 }
 
 fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {

@@ -60,7 +60,7 @@ pub(crate) struct Entry {
 pub(crate) enum Kept {
     Entry(Box<Entry>),
     Nothing,
-    /// A file that is not what was written; it is removed.
+    /// A file that is not what was written.
     Damaged,
 }
 
@@ -158,14 +158,11 @@ impl Cache {
             .filter(|e| {
                 e.key == key && e.outputs.len() == e.described.len() && e.outputs.len() == e.small.len()
             });
-        let Some(entry) = whole else {
-            let _ = fs::remove_file(&path);
-            return Kept::Damaged;
-        };
+        // It stays until the stage has run again: a forecast is not the one to tell of it.
+        let Some(entry) = whole else { return Kept::Damaged };
         let is_there = |(id, small): (&String, &Option<String>)| small.is_some() || self.has(id);
         if !entry.outputs.iter().zip(&entry.small).all(is_there) {
-            let _ = fs::remove_file(&path); // a value was forgotten
-            return Kept::Nothing;
+            return Kept::Nothing; // a value was forgotten
         }
         touch(&path);
         Kept::Entry(Box::new(entry))
