@@ -78,13 +78,13 @@ pub struct Register {
     #[param(default = "ncc")]
     metric: Metric,
     /// Width of the finest voxels that are compared. Finer ones bring nothing.
-    #[param(default = 2.0, min = 0.5, max = 8.0, unit = "mm")]
+    #[param(default = 2.0, min = 1.0, max = 8.0, unit = "mm")]
     spacing_mm: f64,
     /// Grids from coarse to fine, each with voxels half as wide as the one before.
     #[param(default = 3, min = 1, max = 5)]
     levels: usize,
     /// Voxels that are compared at each of the last two levels to fit the linear model, drawn by the run's seed.
-    #[param(default = 50000, min = 1000, max = 10000000)]
+    #[param(default = 50000, min = 1000, max = 1000000)]
     samples: usize,
     /// Distance of the control points of `bspline`.
     #[param(default = 20.0, min = 8.0, max = 200.0, unit = "mm")]
@@ -132,12 +132,16 @@ impl Register {
 
     fn prepared(&self, run: &Context, scan: &Input, counts: &[u8], name: &str) -> Result<Prepared> {
         let (grid, levels) = (scan.grid(), (self.spacing_mm, self.levels));
+        let watch = |what: &str| {
+            run.progress(0.05, what);
+            run.check_cancelled()
+        };
         match scan.voxels() {
-            Voxels::I16(v) => Prepared::new(run, v, counts, grid, levels, name),
-            Voxels::F32(v) => Prepared::new(run, v, counts, grid, levels, name),
-            Voxels::U16(v) => Prepared::new(run, v, counts, grid, levels, name),
-            Voxels::U8(v) => Prepared::new(run, v, counts, grid, levels, name),
-            Voxels::U32(v) => Prepared::new(run, v, counts, grid, levels, name),
+            Voxels::I16(v) => Prepared::new(run, v, counts, grid, levels, name, &watch),
+            Voxels::F32(v) => Prepared::new(run, v, counts, grid, levels, name, &watch),
+            Voxels::U16(v) => Prepared::new(run, v, counts, grid, levels, name, &watch),
+            Voxels::U8(v) => Prepared::new(run, v, counts, grid, levels, name, &watch),
+            Voxels::U32(v) => Prepared::new(run, v, counts, grid, levels, name, &watch),
         }
     }
 }

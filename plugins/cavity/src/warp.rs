@@ -32,10 +32,7 @@ pub fn values<T: Sample>(
     rows(par, transform, from, (out, to), &|place| match (&smooth, how) {
         (Some(c), _) => volume.inside(place).map_or(outside, |p| T::from_f32(cubic(c, from.shape, p))),
         (None, Interpolation::Nearest) => volume.inside(place).map_or(outside, |p| volume.nearest(p)),
-        (None, _) => volume.inside(place).map_or(outside, |p| {
-            let corners = volume.corners(p);
-            T::from_f32(corners.iter().map(|(v, w)| w * v.to_f32()).sum())
-        }),
+        (None, _) => volume.inside(place).map_or(outside, |p| T::from_f32(volume.linear(p))),
     });
 }
 
@@ -103,6 +100,27 @@ impl<T: Sample> Volume<'_, T> {
         self.data[i + self.shape[0] * (j + self.shape[1] * k)]
     }
 
+    /// Linear along each axis.
+    #[inline]
+    fn linear(&self, p: [f64; 3]) -> f32 {
+        let first = p.map(|v| v as usize);
+        let [nx, ny, nz] = self.shape;
+        let [x, y, z] = [0, 1, 2].map(|a| (p[a] - first[a] as f64) as f32);
+        let [i, j, k] = first;
+        // On the last centre the weight of what would be beyond is 0.
+        let right = usize::from(i + 1 < nx);
+        let back = if j + 1 < ny { nx } else { 0 };
+        let up = if k + 1 < nz { nx * ny } else { 0 };
+        let cell = &self.data[i + nx * (j + ny * k)..][..up + back + right + 1];
+        let along = |at: usize| {
+            let (a, b) = (cell[at].to_f32(), cell[at + right].to_f32());
+            a + x * (b - a)
+        };
+        let (a, b, c, d) = (along(0), along(back), along(up), along(up + back));
+        let (front, top) = (a + y * (b - a), c + y * (d - c));
+        front + z * (top - front)
+    }
+
     /// The eight voxels round a place, and their weights.
     fn corners(&self, p: [f64; 3]) -> [(T, f32); 8] {
         let first = [0, 1, 2].map(|a| (p[a] as usize).min(self.shape[a] - 1));
@@ -164,13 +182,13 @@ fn rows<T: Copy + Send + Sync>(
     let [nx, ny, _] = to.shape;
     for_each_chunk(par, out, nx * ny.min(16), &|n, part| {
         let mut line = Line { start: [0.0; 3], step: [0.0; 3], places: Vec::new(), count: nx };
-        let mut controls = Vec::new();
+        let mut scratch = Scratch::default();
         for (r, row) in part.chunks_exact_mut(nx).enumerate() {
             let r = n * ny.min(16) + r;
             line.start = to.affine.apply([0.0, (r % ny) as f64, (r / ny) as f64]);
             line.step = to.affine.0.map(|row| row[0]);
             line.places.clear();
-            transform.parts().iter().rev().for_each(|part| line.pass(part, &mut controls));
+            transform.parts().iter().rev().for_each(|part| line.pass(part, &mut scratch));
             line.linear(&to_voxel);
             for (i, o) in row.iter_mut().enumerate() {
                 *o = at(line.place(i));
@@ -203,20 +221,30 @@ impl Line {
         self.places.iter_mut().for_each(|p| *p = map.apply(*p));
     }
 
-    fn pass(&mut self, part: &Part, controls: &mut Vec<[f64; 3]>) {
+    fn pass(&mut self, part: &Part, scratch: &mut Scratch) {
         let spline = match part {
             Part::Linear(map) => return self.linear(map),
             Part::Spline(spline) => spline,
         };
-        if !(self.places.is_empty() && along_a_row(spline, self, controls)) {
+        if !(self.places.is_empty() && along_a_row(spline, self, scratch)) {
             self.places = (0..self.count).map(|i| part.apply(self.place(i))).collect();
         }
     }
 }
 
+/// What rows of one volume have in common.
+#[derive(Default)]
+struct Scratch {
+    controls: Vec<[f64; 3]>,
+    /// Start and step of the rows along the lattice for which `taps` are.
+    row: Option<[f64; 2]>,
+    /// First control point and weights of each voxel; none where nothing is displaced.
+    taps: Vec<Option<(usize, [f64; 4])>>,
+}
+
 /// A line that runs along the lattice's first axis meets the same control points of the other two all along: they are
 /// summed once. False if it does not run so.
-fn along_a_row(spline: &Spline, line: &mut Line, controls: &mut Vec<[f64; 3]>) -> bool {
+fn along_a_row(spline: &Spline, line: &mut Line, scratch: &mut Scratch) -> bool {
     let map = spline.to_lattice();
     let start = map.apply(line.start);
     let s = line.step;
@@ -224,11 +252,18 @@ fn along_a_row(spline: &Spline, line: &mut Line, controls: &mut Vec<[f64; 3]>) -
     if [step[1], step[2]].iter().any(|v| v.abs() * line.count as f64 > 1e-6) {
         return false;
     }
-    let places = (0..line.count).map(|i| line.place(i));
+    line.places = (0..line.count).map(|i| [0, 1, 2].map(|a| line.start[a] + i as f64 * s[a])).collect();
     let (Some((y, fy)), Some((z, fz))) = (spline.place(1, start[1]), spline.place(2, start[2])) else {
-        line.places = places.collect();
         return true;
     };
+    let Scratch { controls, row, taps } = scratch;
+    // Rows differ by rounding alone.
+    let near = |[a, b]: [f64; 2]| (a - start[0]).abs() < 1e-9 && (b - step[0]).abs() < 1e-12;
+    if !row.is_some_and(near) || taps.len() != line.count {
+        *row = Some([start[0], step[0]]);
+        let tap = |i: usize| spline.place(0, start[0] + i as f64 * step[0]).map(|(x, f)| (x, weights(f).0));
+        *taps = (0..line.count).map(tap).collect();
+    }
     let [nx, ny, _] = spline.lattice().shape;
     controls.clear();
     controls.resize(nx, [0.0; 3]);
@@ -240,15 +275,13 @@ fn along_a_row(spline: &Spline, line: &mut Line, controls: &mut Vec<[f64; 3]>) -
             }
         }
     }
-    let moved = places.enumerate().map(|(i, mut p)| {
-        if let Some((x, f)) = spline.place(0, start[0] + i as f64 * step[0]) {
-            for (control, w) in controls[x..][..4].iter().zip(weights(f).0) {
-                p.iter_mut().zip(control).for_each(|(p, c)| *p += w * c);
+    for (p, tap) in line.places.iter_mut().zip(taps) {
+        if let Some((x, w)) = tap {
+            for (control, w) in controls[*x..][..4].iter().zip(w) {
+                p.iter_mut().zip(control).for_each(|(p, c)| *p += *w * c);
             }
         }
-        p
-    });
-    line.places = moved.collect();
+    }
     true
 }
 

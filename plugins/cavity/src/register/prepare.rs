@@ -6,8 +6,13 @@ use ichor_image::resample::Sample;
 use ichor_image::{Bounds, Grid, Parallel, bounding_box};
 use ichor_sdk::{Error, Result};
 
+/// Voxels on which the head is found are at least as wide, if there are such, mm.
+const HEAD_MM: f64 = 3.5;
 /// Less is no head.
 const LEAST_ML: f64 = 100.0;
+
+/// Told what goes on; ends the work with an error.
+pub type Watch<'a> = &'a dyn Fn(&str) -> Result<()>;
 
 /// A windowed CT on grids that become coarser by two, and where its head is.
 pub struct Prepared {
@@ -26,7 +31,7 @@ impl Prepared {
     /// the finest of `mm`. `name` is that of the input, for errors.
     ///
     /// # Errors
-    /// There is no head, or the grid is too large.
+    /// There is no head, or the grid is too large; those of `watch`.
     pub fn new<T: Sample>(
         par: &dyn Parallel,
         data: &[T],
@@ -34,14 +39,17 @@ impl Prepared {
         grid: &Grid,
         (mm, levels): (f64, usize),
         name: &str,
+        watch: Watch,
     ) -> Result<Self> {
         let wrong = |e| Error::bad_params(format!("voxels of {mm} mm over {grid} make no grid: {e}"));
         let mut all = vec![Level::new(par, data, counts, grid, mm).map_err(wrong)?];
         while all.len() < levels {
+            watch("averaging")?;
             let next = all[all.len() - 1].half(par);
             all.push(next);
         }
-        let head_level = 1.min(levels - 1);
+        watch("finding the head")?;
+        let head_level = (0..levels).find(|l| mm * f64::from(1u32 << l) >= HEAD_MM).unwrap_or(levels - 1);
         let head = Head::new(par, &all[head_level]);
         let ml = head.ml();
         let pose = head.pose(par, &all[head_level]).filter(|_| ml >= LEAST_ML);
