@@ -55,7 +55,6 @@ impl Head {
 }
 
 struct Trial {
-    before: Vec<f64>,
     after: Vec<f64>,
     seconds: f64,
     report: Json,
@@ -70,13 +69,7 @@ fn trial(bench: &Bench, head: &Head, truth: &Map, params: Json) -> Trial {
     let out = bench.run("register", params, &[("fixed", &fixed), ("moving", &head.value)]).unwrap();
     let seconds = cpu_seconds() - begin;
     let found = Map::parse(std::str::from_utf8(out["transform"].bytes()).unwrap());
-    let still = Map::All(vec![]);
-    Trial {
-        before: distances(&voxels, &to, truth, &still, 31),
-        after: distances(&voxels, &to, truth, &found, 31),
-        seconds,
-        report: table(&out["report"]),
-    }
+    Trial { after: distances(&voxels, &to, truth, &found, 31), seconds, report: table(&out["report"]) }
 }
 
 /// CPU time of this process so far: user and system, all threads, in steps of 10 ms.
@@ -141,7 +134,6 @@ fn smooth(bench: &Bench, name: &str, heads: &[Head], count: usize, params: &Json
         p95.push(quantile(&trial.after, 0.95));
         seconds.push(trial.seconds);
         least = least.min(measured(&trial.report, "all", "least determinant").as_f64().unwrap());
-        let _ = trial.before;
     }
     println!(
         "| {name} | {count} | {:.2} | {:.2} | {:.2} | {:.2} | {least:.2} | {:.2} |",
