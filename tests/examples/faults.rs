@@ -11,7 +11,7 @@
     reason = "a benchmark for developers"
 )]
 
-use ichor_tests::{Case, bin, ichor, output_sums, root, run_ok};
+use ichor_tests::{Case, bin, contents_under, ichor, output_sums, root, run_ok};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,31 +47,15 @@ fn is_temporary(path: &Path) -> bool {
     path.iter().any(|part| [".tmp-", ".ichor-tmp-"].iter().any(|t| part.to_str().unwrap().starts_with(t)))
 }
 
-/// Every file under a folder by its path in it.
-fn files(root: &Path) -> Files {
-    let (mut out, mut pending) = (Files::new(), vec![root.to_owned()]);
-    while let Some(dir) = pending.pop() {
-        for entry in fs::read_dir(dir).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                pending.push(path);
-            } else {
-                out.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
-            }
-        }
-    }
-    out
-}
-
 /// Files of the results, without records, the cache and what is temporary.
 fn results(out: &Path) -> Files {
-    let mut found = files(out);
+    let mut found = contents_under(out);
     found.retain(|p, _| p.parent() == Some(Path::new("")) && !p.to_str().unwrap().ends_with("run.json"));
     found
 }
 
 fn cache(out: &Path) -> Files {
-    let mut found = files(&out.join(".ichor-cache"));
+    let mut found = contents_under(&out.join(".ichor-cache"));
     found.retain(|path, _| !is_temporary(path));
     found
 }
@@ -172,7 +156,7 @@ fn every_call(bench: &mut Bench, (name, how): (&str, &str), over: bool) {
     let (undisturbed, other) =
         (bench.case.dir.path().join("undisturbed"), bench.case.dir.path().join("other"));
     let (want, want_cache) = (results(&undisturbed), cache(&undisturbed));
-    let (before, before_cache) = (files(&other), cache(&other));
+    let (before, before_cache) = (contents_under(&other), cache(&other));
     let old = results(&other);
     let mut sums = BTreeMap::new();
     sums_of(&undisturbed, &mut sums);
@@ -232,7 +216,7 @@ fn every_call(bench: &mut Bench, (name, how): (&str, &str), over: bool) {
         if after.said.contains("damaged") {
             bench.broken(&format!("the run after ({}) met damage", went.failed), &after);
         }
-        if out.join("failed-run.json").exists() || files(&out).keys().any(|p| is_temporary(p)) {
+        if out.join("failed-run.json").exists() || contents_under(&out).keys().any(|p| is_temporary(p)) {
             bench.broken(&format!("left after the next run ({})", went.failed), &after);
         }
     }
@@ -291,7 +275,7 @@ fn full_disk(bench: &mut Bench) {
     assert!(refused > 0, "the disk was never full");
     // Other results are there, and stay when the disk is full; once it is enlarged, the run goes through.
     fs::remove_file(disk.join("filler")).unwrap();
-    restore(&out, &files(&bench.case.dir.path().join("other")));
+    restore(&out, &contents_under(&bench.case.dir.path().join("other")));
     let before = results(&out);
     let free = Command::new("df").args(["--output=avail", "-k"]).arg(&disk).output().unwrap();
     let free: usize = String::from_utf8_lossy(&free.stdout).lines().last().unwrap().trim().parse().unwrap();
@@ -304,7 +288,7 @@ fn full_disk(bench: &mut Bench) {
     assert!(mount("remount,size=64m"));
     let went = bench.run(&out, &[]);
     say("enlarged to 64 MiB", &went, &out);
-    if went.code != 0 || results(&out) != want || files(&out).keys().any(|p| is_temporary(p)) {
+    if went.code != 0 || results(&out) != want || contents_under(&out).keys().any(|p| is_temporary(p)) {
         bench.broken("after the disk was enlarged", &went);
     }
     assert!(Command::new("umount").arg(&disk).status().unwrap().success());
@@ -322,7 +306,7 @@ fn damaged_cache(bench: &mut Bench) {
     let went = bench.run(&kept, &KEEP);
     assert_eq!(went.code, 0, "{}", went.said);
     let want = results(&kept);
-    let all = files(&base);
+    let all = contents_under(&base);
     let names: Vec<&PathBuf> = all.keys().filter(|p| p.starts_with(".ichor-cache")).collect();
     println!(
         "\n| in the cache | damage | files | reported | made again in silence | not asked for | \

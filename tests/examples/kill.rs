@@ -16,7 +16,7 @@
 )]
 
 use ichor_image::random::Random;
-use ichor_tests::{Case, ichor, output_sums};
+use ichor_tests::{Case, contents_under, ichor, output_sums};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -41,22 +41,11 @@ const WRITING: f64 = 0.012;
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// Every file under a folder by its path in it; hidden folders only when `hidden` is set.
+/// Every file under a folder by its path in it; those of hidden folders only when `hidden` is set.
 fn files(root: &Path, hidden: bool) -> Files {
-    let (mut out, mut pending) = (Files::new(), vec![root.to_owned()]);
-    while let Some(dir) = pending.pop() {
-        for entry in fs::read_dir(&dir).into_iter().flatten() {
-            let path = entry.unwrap().path();
-            let is_hidden = path.file_name().unwrap().to_str().unwrap().starts_with('.');
-            if path.is_dir() {
-                if hidden || !is_hidden {
-                    pending.push(path);
-                }
-            } else {
-                out.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
-            }
-        }
-    }
+    let mut out = contents_under(root);
+    let is_hidden = |part: &std::ffi::OsStr| part.to_str().unwrap().starts_with('.');
+    out.retain(|path, _| hidden || !path.parent().unwrap().iter().any(is_hidden));
     out
 }
 

@@ -1,5 +1,7 @@
 //! DICOM files made for tests, by another library than the one that reads them.
 
+pub mod scan;
+
 use dicom_core::value::{PixelFragmentSequence, Value};
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};

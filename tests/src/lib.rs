@@ -8,6 +8,7 @@ pub mod nifti;
 pub mod register;
 pub mod stage;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -152,6 +153,27 @@ impl Default for Case {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Every file under a folder, those of hidden folders too, in the order of their paths; none of a folder that is
+/// not there.
+pub fn files_under(folder: &Path) -> Vec<PathBuf> {
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { out.extend(files_under(&path)) } else { out.push(path) }
+    }
+    out.sort();
+    out
+}
+
+/// The bytes of every file under a folder by its path in it.
+pub fn contents_under(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let read = |path: PathBuf| {
+        let bytes = std::fs::read(&path).unwrap();
+        (path.strip_prefix(folder).unwrap().to_owned(), bytes)
+    };
+    files_under(folder).into_iter().map(read).collect()
 }
 
 /// A file of the test data beside the checkout, or `None`, said plainly, when it is not there.

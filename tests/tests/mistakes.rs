@@ -40,7 +40,7 @@ fn header(case: &Case, name: &str, dims: &[i16], is_mask: bool, rows: [[f32; 4];
 #[test]
 fn each_planted_mistake_is_found_from_headers_and_its_message_is_in_the_docs() {
     let case = Case::new();
-    let library = compile_plugin(&root().join("tests/mistakes/picky.c"), case.dir.path());
+    compile_plugin(&root().join("tests/mistakes/picky.c"), case.dir.path());
     let upright = [[-0.45, 0.0, 0.0, 115.0], [0.0, -0.45, 0.0, 115.0], [0.0, 0.0, 5.0, -80.0]];
     let mut tilted = upright;
     (tilted[1][2], tilted[2][2]) = (-1.7101, 4.6985); // 5 mm, 20 degrees towards P
@@ -86,5 +86,4 @@ fn each_planted_mistake_is_found_from_headers_and_its_message_is_in_the_docs() {
         assert!(case.list("out").is_empty());
     }
     assert!(missing.is_empty(), "docs/mistakes.md lacks or has otherwise:\n{}", missing.join("\n"));
-    assert!(library.exists());
 }

@@ -1,6 +1,6 @@
 //! Whole runs: the same bytes however they are made, stages swapped, nothing run twice, nothing half-written.
 
-use ichor_tests::{Case, Ended, SMALL, examples, ichor, output_sums, run, run_ok};
+use ichor_tests::{Case, Ended, SMALL, examples, files_under, ichor, output_sums, run, run_ok};
 
 fn run_small(case: &Case, out: &str, more: &[&str]) -> Ended {
     let pipeline = case.path("small.yaml");
@@ -90,7 +90,7 @@ fn what_was_made_is_not_made_again() {
 
     // A damaged cache is noticed and made good.
     let values = case.dir.path().join("out/.ichor-cache/values");
-    let mut files: Vec<_> = walk(&values);
+    let mut files: Vec<_> = files_under(&values);
     files.sort_by_key(|f| std::cmp::Reverse(f.metadata().unwrap().len()));
     for file in &files[..3] {
         let mut bytes = std::fs::read(file).unwrap();
@@ -103,7 +103,7 @@ fn what_was_made_is_not_made_again() {
     assert_eq!(now, first, "the same outputs, from values that were made again");
 
     // So is a damaged entry, and the stage runs again.
-    let entries = walk(&case.dir.path().join("out/.ichor-cache/stages"));
+    let entries = files_under(&case.dir.path().join("out/.ichor-cache/stages"));
     for file in &entries {
         let mut bytes = std::fs::read(file).unwrap();
         let middle = bytes.len() / 2;
@@ -116,15 +116,6 @@ fn what_was_made_is_not_made_again() {
     assert_eq!(output_sums(&case.record("out/run.json")), first);
     assert_eq!(run_small(&case, "out", &[]).code, 0);
     assert!(states(&case, "out").iter().all(|(_, state)| state == "reused"));
-}
-
-fn walk(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let mut out = Vec::new();
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { out.extend(walk(&path)) } else { out.push(path) }
-    }
-    out
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What may run: plugins and models that a lock names, from folders that nobody else can write to.
 
-use ichor_tests::{Case, SMALL, bin, compile_plugin, root, run, run_ok};
+use ichor_tests::{Case, SMALL, compile_plugin, root, run, run_ok};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
@@ -91,7 +91,6 @@ fn plugins_that_others_can_write_to_are_refused_unless_asked_for() {
         mode(path, before & 0o777);
     }
     run_ok(args);
-    assert!(bin().join("ichor").is_file());
 }
 
 const PASS: &str = "ichor: 1

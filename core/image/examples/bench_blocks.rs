@@ -4,33 +4,9 @@
 
 #![allow(clippy::print_stdout, reason = "an example for people")]
 
+use ichor_image::parallel::Threads;
 use ichor_image::*;
-use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-
-/// As many threads as asked for, each taking the next range.
-struct Threads(usize);
-
-impl Parallel for Threads {
-    fn for_each(&self, n: usize, grain: usize, body: &(dyn Fn(Range<usize>) + Sync)) {
-        let grain = grain.max(1);
-        let next = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..self.0 {
-                scope.spawn(|| {
-                    loop {
-                        let begin = next.fetch_add(1, Ordering::Relaxed) * grain;
-                        if begin >= n {
-                            return;
-                        }
-                        body(begin..(begin + grain).min(n));
-                    }
-                });
-            }
-        });
-    }
-}
 
 /// Processor time of this process so far, all threads together; the kernel counts in hundredths of a second.
 fn processor_seconds() -> f64 {

@@ -143,7 +143,8 @@ pub(crate) fn paint<T: Copy + Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Threads, noise, pattern_below};
+    use crate::parallel::Threads;
+    use crate::testing::{noise, pattern_below};
     use crate::{Serial, random::at};
     use Connectivity::{Eighteen, Six, TwentySix};
 
@@ -210,9 +211,10 @@ mod tests {
             for connectivity in [Six, Eighteen, TwentySix] {
                 let want = flood(&mask, shape, connectivity);
                 assert_eq!(components(&Serial, &mask, shape, connectivity).labels, want);
-                assert_eq!(components(&Threads, &mask, shape, connectivity).labels, want);
-                let (clusters, mut out) = (Clusters::new(&Threads, &mask, shape, connectivity), want.clone());
-                clusters.paint(&Threads, &mut out, &|label| 2 * label);
+                assert_eq!(components(&Threads(3), &mask, shape, connectivity).labels, want);
+                let (clusters, mut out) =
+                    (Clusters::new(&Threads(3), &mask, shape, connectivity), want.clone());
+                clusters.paint(&Threads(3), &mut out, &|label| 2 * label);
                 assert!(out.iter().zip(&want).all(|(out, want)| *out == 2 * want));
                 let mut out = vec![0; mask.len()];
                 for (label, [x, y, z], n) in clusters.runs() {

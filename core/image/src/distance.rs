@@ -128,7 +128,8 @@ fn hidden(u: (f64, f64), v: (f64, f64), w: (f64, f64)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Threads, assert_near, noise};
+    use crate::parallel::Threads;
+    use crate::testing::{assert_near, noise};
     use crate::{Serial, random::at};
 
     fn brute(mask: &[u8], shape: [usize; 3], spacing: [f64; 3]) -> Vec<f32> {
@@ -155,7 +156,7 @@ mod tests {
             let want = brute(&mask, shape, spacing);
             let got = distance_to(&Serial, &mask, shape, spacing);
             assert_near(&got, &want, 2e-5);
-            assert_eq!(distance_to(&Threads, &mask, shape, spacing), got);
+            assert_eq!(distance_to(&Threads(3), &mask, shape, spacing), got);
         }
     }
 

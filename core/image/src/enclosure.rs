@@ -166,7 +166,7 @@ fn shifted(from: &[u64], to: &mut [u64], dx: isize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::Threads;
+    use crate::parallel::Threads;
     use crate::{Serial, random::at};
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
                 .map(|n| u8::from(at(3, n as u64).is_multiple_of(40) && (1..nz - 1).contains(&(n / nx / ny))))
                 .collect();
             let found = enclosure(&Serial, &mask, [nx, ny, nz]);
-            assert_eq!(enclosure(&Threads, &mask, [nx, ny, nz]), found);
+            assert_eq!(enclosure(&Threads(3), &mask, [nx, ny, nz]), found);
             for (n, &found) in found.iter().enumerate() {
                 let at = [n % nx, n / nx % ny, n / nx / ny].map(|v| v as isize);
                 let mut count = 0;

@@ -108,7 +108,8 @@ fn sum<'a>(out: &mut [f32], weights: &[f32], pair: impl Fn(usize) -> (&'a [f32],
 mod tests {
     use super::*;
     use crate::Serial;
-    use crate::testing::{Threads, assert_near, pattern};
+    use crate::parallel::Threads;
+    use crate::testing::{assert_near, pattern};
 
     const SHAPE: [usize; 3] = [23, 19, 17];
 
@@ -125,7 +126,7 @@ mod tests {
             let places = [(0, 0, 0), (22, 18, 16), (11, 9, 8), (1, 17, 3), (20, 2, 15)];
             let got = places.map(|(i, j, k)| out[i + 23 * (j + 19 * k)]);
             assert_near(&got, &want, 2e-5);
-            assert_eq!(gaussian(&Threads, &data, SHAPE, sigma), out);
+            assert_eq!(gaussian(&Threads(3), &data, SHAPE, sigma), out);
         }
     }
 

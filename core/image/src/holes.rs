@@ -59,7 +59,8 @@ fn filled(par: &dyn Parallel, mask: &[u8], shape: [usize; 3], links: &[Link], bo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Threads, pattern_below};
+    use crate::parallel::Threads;
+    use crate::testing::pattern_below;
     use crate::{Serial, permute};
 
     const SHAPE: [usize; 3] = [23, 19, 17];
@@ -73,8 +74,8 @@ mod tests {
         // scipy 1.17.1, ndimage.binary_fill_holes, of the volume and of its slices.
         let mask = pattern_below(SHAPE, 70.0);
         assert_eq!(count(&mask), 5386);
-        assert_eq!(count(&fill_holes(&Threads, &mask, SHAPE)), 6070);
-        let slices = [0, 1, 2].map(|axis| count(&fill_holes_slices(&Threads, &mask, SHAPE, axis)));
+        assert_eq!(count(&fill_holes(&Threads(3), &mask, SHAPE)), 6070);
+        let slices = [0, 1, 2].map(|axis| count(&fill_holes_slices(&Threads(3), &mask, SHAPE, axis)));
         assert_eq!(slices, [6535, 6551, 6670]);
         assert_eq!(count(&fill_holes(&Serial, &pattern_below(SHAPE, 80.0), SHAPE)), 6811);
     }

@@ -133,7 +133,8 @@ fn around(bounds: &Bounds, from: &Grid, to: &Grid, how: Resampling) -> Option<(B
 mod tests {
     use super::*;
     use crate::Profile;
-    use crate::testing::{Threads, pattern};
+    use crate::parallel::Threads;
+    use crate::testing::pattern;
     use crate::{Affine, Serial};
     use Interpolation::{Cubic, Lanczos, Linear, Nearest};
 
@@ -188,7 +189,7 @@ mod tests {
                 };
                 let shares = [0, 2, 3, 7, 40_000].map(|l| (l, share(l)));
                 let mut out = vec![0u16; to.len()];
-                resample_labels(&Threads, &data, &from, &to, how, 9, &mut out);
+                resample_labels(&Threads(3), &data, &from, &to, how, 9, &mut out);
                 let mut seen = [0usize; 6];
                 for (n, &got) in out.iter().enumerate() {
                     let of = |l: u16| shares.iter().find(|s| s.0 == l).map(|s| s.1[n]);

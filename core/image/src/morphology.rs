@@ -117,7 +117,8 @@ fn by_distance(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Threads, noise};
+    use crate::parallel::Threads;
+    use crate::testing::noise;
     use crate::{Serial, random::at};
 
     fn count(mask: &[u8]) -> usize {
@@ -184,13 +185,13 @@ mod tests {
             };
             let dilated = all(&|p| ball(&|q| get(&mask, q), p));
             let eroded = all(&|p| !ball(&|q| !get(&mask, q), p));
-            assert_eq!(dilate(&Threads, &mask, shape, spacing, radius), dilated);
-            assert_eq!(erode(&Threads, &mask, shape, spacing, radius), eroded);
+            assert_eq!(dilate(&Threads(3), &mask, shape, spacing, radius), dilated);
+            assert_eq!(erode(&Threads(3), &mask, shape, spacing, radius), eroded);
             let opened = all(&|p| ball(&|q| get(&eroded, q), p));
-            assert_eq!(open(&Threads, &mask, shape, spacing, radius), opened);
+            assert_eq!(open(&Threads(3), &mask, shape, spacing, radius), opened);
             // Closing, with the dilation taken beyond the border.
             let closed = all(&|p| !ball(&|q| !ball(&|s| get(&mask, s), q), p));
-            assert_eq!(close(&Threads, &mask, shape, spacing, radius), closed);
+            assert_eq!(close(&Threads(3), &mask, shape, spacing, radius), closed);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Parallel loops on threads that somebody else owns.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Runs the parts of a loop, perhaps at the same time. The host's thread budget stands behind it in a
 /// pipeline; [`Serial`] does in tests.
@@ -24,6 +25,30 @@ impl Parallel for Serial {
             body(begin..end);
             begin = end;
         }
+    }
+}
+
+/// So many threads of its own that take ranges in whatever order comes: for tests and benchmarks. A stage uses the
+/// threads that the host gives it.
+pub struct Threads(pub usize);
+
+impl Parallel for Threads {
+    fn for_each(&self, n: usize, grain: usize, body: &(dyn Fn(Range<usize>) + Sync)) {
+        let grain = grain.max(1);
+        let next = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..self.0 {
+                scope.spawn(|| {
+                    loop {
+                        let begin = next.fetch_add(1, Ordering::Relaxed) * grain;
+                        if begin >= n {
+                            return;
+                        }
+                        body(begin..(begin + grain).min(n));
+                    }
+                });
+            }
+        });
     }
 }
 

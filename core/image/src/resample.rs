@@ -190,7 +190,8 @@ fn to_floats<S: Sample>(par: &dyn Parallel, data: &[S], value: &(impl Fn(S) -> f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Threads, assert_near, pattern};
+    use crate::parallel::Threads;
+    use crate::testing::{assert_near, pattern};
     use crate::{Affine, Serial};
     use Interpolation::{Cubic, Lanczos, Linear, Nearest};
     use Profile::{Gaussian, Slab};
@@ -267,7 +268,7 @@ mod tests {
         let run = |to: &Grid, mm, interpolation| {
             let mut out = vec![0f32; to.len()];
             let how = Resampling { interpolation, profile: Slab(mm) };
-            resample_into(&Threads, &data, &thin, to, how, -1.0, &mut out);
+            resample_into(&Threads(3), &data, &thin, to, how, -1.0, &mut out);
             out
         };
         let thick = thin.respaced([0.0, 0.0, 5.0]).unwrap();
@@ -318,7 +319,7 @@ mod tests {
         );
         let how = Resampling { interpolation: Cubic, profile: Slab([0.0; 3]) };
         let mut out = vec![0f32; 27];
-        resample_into(&Threads, &data, &from, &to, how, -1.0, &mut out);
+        resample_into(&Threads(3), &data, &from, &to, how, -1.0, &mut out);
         for (n, v) in out.iter().enumerate() {
             let z = to.affine.apply([n % 3, n / 3 % 3, n / 9].map(|v| v as f64))[2] - 30.0;
             // Eight points stand for the slab: their variance is 63/64 of its own.
@@ -336,7 +337,7 @@ mod tests {
             Affine([[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, -1.0, 18.0], [-1.0, 0.0, 0.0, 16.0]]),
         );
         for how in [Nearest, Linear, Cubic, Lanczos] {
-            let out = resample(&Threads, &data, &unit(), &to, how, -1.0);
+            let out = resample(&Threads(3), &data, &unit(), &to, how, -1.0);
             for (a, b, c) in [(0, 0, 0), (16, 22, 18), (3, 7, 11)] {
                 assert_eq!(out[a + 17 * (b + 23 * c)], data[b + 23 * ((18 - c) + 19 * (16 - a))]);
             }
@@ -374,7 +375,7 @@ mod tests {
         for to in [aligned, grid([5, 6, 4], tilted), grid([6, 5, 9], turned)] {
             let want = fill(&to);
             for how in [Linear, Cubic] {
-                assert_near(&resample(&Threads, &data, &from, &to, how, f32::NAN), &want, 2e-3);
+                assert_near(&resample(&Threads(3), &data, &from, &to, how, f32::NAN), &want, 2e-3);
             }
         }
         // Smoothing with a symmetric kernel leaves a ramp too.
@@ -382,7 +383,7 @@ mod tests {
         let mut out = vec![0.0; coarse.len()];
         for interpolation in [Linear, Cubic] {
             let how = Resampling { interpolation, profile: Gaussian };
-            resample_into(&Threads, &data, &from, &coarse, how, f32::NAN, &mut out);
+            resample_into(&Threads(3), &data, &from, &coarse, how, f32::NAN, &mut out);
             assert_near(&out, &fill(&coarse), 2e-3);
         }
     }
@@ -436,8 +437,8 @@ mod tests {
         for interpolation in [Linear, Cubic] {
             let how = Resampling { interpolation, profile: Gaussian };
             let [mut a, mut b] = [vec![0f32; aligned.len()], vec![0f32; aligned.len()]];
-            resample_into(&Threads, &data, &unit(), &aligned, how, 0.0, &mut a);
-            resample_into(&Threads, &data, &unit(), &sheared, how, 0.0, &mut b);
+            resample_into(&Threads(3), &data, &unit(), &aligned, how, 0.0, &mut a);
+            resample_into(&Threads(3), &data, &unit(), &sheared, how, 0.0, &mut b);
             let inner = |v: &[f32]| v[2 + 7 * (4 + 9 * 6)];
             assert_near(&[inner(&a)], &[inner(&b)], 0.2);
         }

@@ -1,9 +1,5 @@
 //! What the tests of this crate share.
 
-use crate::Parallel;
-use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 /// Values 0 to 96 by a formula that other tools can compute too.
 pub(crate) fn pattern([nx, ny, nz]: [usize; 3]) -> Vec<f32> {
     let mut out = Vec::with_capacity(nx * ny * nz);
@@ -25,29 +21,6 @@ pub(crate) fn pattern_below(shape: [usize; 3], limit: f32) -> Vec<u8> {
 /// Bytes that look random.
 pub(crate) fn noise(n: usize, seed: u64, percent: u64) -> Vec<u8> {
     (0..n as u64).map(|i| u8::from(crate::random::at(seed, i) % 100 < percent)).collect()
-}
-
-/// Three threads that take ranges in whatever order comes.
-pub(crate) struct Threads;
-
-impl Parallel for Threads {
-    fn for_each(&self, n: usize, grain: usize, body: &(dyn Fn(Range<usize>) + Sync)) {
-        let grain = grain.max(1);
-        let next = AtomicUsize::new(0);
-        std::thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    loop {
-                        let begin = next.fetch_add(1, Ordering::Relaxed) * grain;
-                        if begin >= n {
-                            return;
-                        }
-                        body(begin..(begin + grain).min(n));
-                    }
-                });
-            }
-        });
-    }
 }
 
 /// Whether all values agree within `tolerance`.

@@ -11,8 +11,6 @@ mod quality;
 mod refine_levelset;
 pub mod register;
 pub mod spline;
-#[cfg(test)]
-mod testing;
 pub mod transform;
 pub mod transform_file;
 pub mod warp;

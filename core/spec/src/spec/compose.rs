@@ -1,6 +1,7 @@
 //! Reads a pipeline with the pipelines that are stages of it, and the overlays that are laid over it.
 
-use super::{Reader, Spec};
+use super::Spec;
+use super::read::Reader;
 use crate::diagnostic::{Diagnostics, Found, quote};
 use crate::yaml::{self, Node, Position, Spanned};
 use std::collections::BTreeMap;

@@ -1,6 +1,6 @@
 //! Overlays: a second file that changes a pipeline for one site.
 
-use super::{Entry, Fields, KEYS, Reader};
+use super::read::{Entry, Fields, KEYS, Reader};
 use crate::diagnostic::{nearest, quote};
 use crate::yaml::{Node, Position, Spanned};
 

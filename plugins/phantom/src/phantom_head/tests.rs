@@ -3,6 +3,7 @@
 use super::*;
 use crate::head::{BLOOD, CAVITY};
 use crate::subject::Subject;
+use ichor_image::parallel::Threads;
 use ichor_image::{Connectivity, Serial, components, erode};
 use std::ops::Range;
 
@@ -76,28 +77,6 @@ fn made(stage: &PhantomHead, seed: u64) -> Made {
 
 fn head(stage: &PhantomHead, seed: u64) -> Head {
     Head::new(&Threads(2), seed, stage.cavity_ml, &stage.wishes(), [0.0, 1.0, 0.0]).unwrap()
-}
-
-/// Threads that take ranges as they come.
-struct Threads(usize);
-
-impl Parallel for Threads {
-    fn for_each(&self, n: usize, grain: usize, body: &(dyn Fn(Range<usize>) + Sync)) {
-        let next = AtomicUsize::new(0);
-        std::thread::scope(|s| {
-            for _ in 0..self.0 {
-                s.spawn(|| {
-                    loop {
-                        let begin = next.fetch_add(grain, Ordering::Relaxed);
-                        if begin >= n {
-                            break;
-                        }
-                        body(begin..(begin + grain).min(n));
-                    }
-                });
-            }
-        });
-    }
 }
 
 /// The last range first.

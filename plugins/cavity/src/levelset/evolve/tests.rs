@@ -1,6 +1,6 @@
 use super::*;
-use crate::testing::Threads;
 use ichor_image::Serial;
+use ichor_image::parallel::Threads;
 
 const STILL: Motion = Motion {
     propagation: 0.0,
