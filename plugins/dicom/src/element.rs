@@ -58,7 +58,9 @@ impl<'a> Reader<'a> {
 
     fn take(&mut self, n: usize) -> Outcome<&'a [u8]> {
         let end = self.at.checked_add(n).filter(|&end| end <= self.bytes.len());
-        let end = end.ok_or_else(|| Fault::new("is cut off: an element states more bytes than there are; copy it again"))?;
+        let end = end.ok_or_else(|| {
+            Fault::new("is cut off: an element states more bytes than there are; copy it again")
+        })?;
         let out = &self.bytes[self.at..end];
         self.at = end;
         Ok(out)
