@@ -229,9 +229,11 @@ outputs: { ct: load.image, report: save.tsv, slices: slices.json }
     let holds_uid = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(uid);
     let with_uid: Vec<&str> =
         left.iter().filter(|(_, bytes)| holds_uid(bytes)).map(|(name, _)| name.as_str()).collect();
-    assert!(with_uid.iter().any(|name| name.contains("cache/values")), "{with_uid:?}");
+    for part in ["ichor-cache/stages", "ichor-cache/values"] {
+        assert!(with_uid.iter().any(|name| name.contains(part)), "{part}: {with_uid:?}");
+    }
     assert!(
-        with_uid.iter().all(|name| name.contains("cache/values") || name.ends_with("slices.json")),
+        with_uid.iter().all(|name| name.contains("ichor-cache/") || name.ends_with("slices.json")),
         "{with_uid:?}"
     );
     for (name, bytes) in &left {

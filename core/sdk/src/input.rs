@@ -1,6 +1,6 @@
 //! What a stage reads: a view of one input.
 
-use crate::{Context, Error, Result, Table};
+use crate::{Context, Error, Param, Result, Table};
 use ichor_abi::*;
 use ichor_image::{Affine, Grid};
 use std::borrow::Cow;
@@ -26,12 +26,13 @@ pub enum Kind {
     Blob,
 }
 
-/// What a voxel's value means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a voxel's value means; also the type of a parameter that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
 pub enum Unit {
     /// Nothing stated.
     None,
     /// Hounsfield units.
+    #[param(name = "HU")]
     Hu,
     /// Probability in [0, 1].
     Probability,

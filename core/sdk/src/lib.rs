@@ -36,6 +36,9 @@
 //!
 //! The crate is a `cdylib`. `docs/tutorial-first-plugin.md` walks through one from an empty folder.
 
+// The derive names this crate from outside.
+extern crate self as ichor_sdk;
+
 mod context;
 mod error;
 pub mod export;

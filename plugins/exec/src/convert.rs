@@ -17,35 +17,6 @@ pub enum Meaning {
     Probs,
 }
 
-/// What a volume's values are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
-pub enum Scale {
-    /// Nothing stated.
-    None,
-    /// Hounsfield units.
-    #[param(name = "HU")]
-    Hu,
-    /// 0 to 1.
-    Probability,
-    /// Numbers of classes.
-    Label,
-    /// Millimetres.
-    Mm,
-}
-
-impl Scale {
-    /// As the SDK calls it.
-    pub fn unit(self) -> Unit {
-        match self {
-            Self::None => Unit::None,
-            Self::Hu => Unit::Hu,
-            Self::Probability => Unit::Probability,
-            Self::Label => Unit::Label,
-            Self::Mm => Unit::Mm,
-        }
-    }
-}
-
 /// The type of voxel that holds the values: as load-nifti chooses it.
 pub fn dtype(picture: &Picture, survey: &Survey, meaning: Meaning) -> Result<DType, String> {
     let Survey { min, max, whole, finite } = *survey;

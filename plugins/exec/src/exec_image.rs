@@ -1,6 +1,6 @@
 //! A program that makes an image.
 
-use crate::convert::{self, Meaning, Scale};
+use crate::convert::{self, Meaning};
 use crate::nifti_read;
 use ichor_sdk::prelude::*;
 
@@ -39,7 +39,7 @@ exec_stage! {
         kind: Meaning,
         /// What the values of a volume are: HU for CT. Other kinds have units of their own.
         #[param(default = "none")]
-        unit: Scale,
+        unit: Unit,
         /// `same` refuses an output that is not on the grid of the first image (to 0.001 mm), if there is
         /// one.
         #[param(default = "same")]
@@ -60,7 +60,7 @@ impl Run for ExecImage {
         run.check_cancelled()?;
         let dtype =
             convert::dtype(&picture, &picture.survey(run), self.kind).map_err(|why| done.wrong(&why))?;
-        let form = (self.kind, self.unit.unit(), dtype);
+        let form = (self.kind, self.unit, dtype);
         convert::emit(run, Self::IMAGE, form, &grid, Some(&picture))?;
         run.set_meta(Self::IMAGE, &done.meta)?;
         done.close(run);
@@ -73,7 +73,7 @@ impl Run for ExecImage {
         if let (OnGrid::Same, Some(first)) = (self.grid, images.first()) {
             // The largest type that it may be.
             let dtype = if self.kind == Meaning::Labels { DType::U32 } else { DType::F32 };
-            convert::emit(run, Self::IMAGE, (self.kind, self.unit.unit(), dtype), first.grid(), None)?;
+            convert::emit(run, Self::IMAGE, (self.kind, self.unit, dtype), first.grid(), None)?;
         }
         self.task().plan(run, &images, &tables)
     }
@@ -81,7 +81,7 @@ impl Run for ExecImage {
 
 impl ExecImage {
     fn check(&self) -> Result<()> {
-        if self.kind != Meaning::Volume && self.unit != Scale::None {
+        if self.kind != Meaning::Volume && self.unit != Unit::None {
             return Err(Error::bad_params(
                 "`unit` is for `kind: volume`; other kinds have units of their own",
             ));

@@ -20,29 +20,6 @@ enum Meaning {
     Probs,
 }
 
-/// What a volume's values are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
-enum Scale {
-    None,
-    #[param(name = "HU")]
-    Hu,
-    Probability,
-    Label,
-    Mm,
-}
-
-impl Scale {
-    fn unit(self) -> Unit {
-        match self {
-            Self::None => Unit::None,
-            Self::Hu => Unit::Hu,
-            Self::Probability => Unit::Probability,
-            Self::Label => Unit::Label,
-            Self::Mm => Unit::Mm,
-        }
-    }
-}
-
 /// Reads a NIfTI file.
 ///
 /// NIfTI-1 and NIfTI-2, `.nii` or a pair `.hdr` and `.img`, gzip or not, either byte order, every integer and float type but 128-bit floats. Voxels are
@@ -84,7 +61,7 @@ pub struct LoadNifti {
     kind: Meaning,
     /// What the values of a volume are: HU for CT. Other kinds have units of their own.
     #[param(default = "none")]
-    unit: Scale,
+    unit: Unit,
     /// Which volume to take of a file that holds several, counted from 0; without it, there must be one, or all
     /// are the classes of `kind: probs`.
     volume: Option<usize>,
@@ -180,10 +157,10 @@ impl LoadNifti {
     fn check(&self) -> Result<()> {
         let own = match self.kind {
             Meaning::Volume => self.unit,
-            Meaning::Mask | Meaning::Labels => Scale::Label,
-            Meaning::Probs => Scale::Probability,
+            Meaning::Mask | Meaning::Labels => Unit::Label,
+            Meaning::Probs => Unit::Probability,
         };
-        if self.unit != own && self.unit != Scale::None {
+        if self.unit != own && self.unit != Unit::None {
             return Err(Error::bad_params(
                 "`unit` is for `kind: volume`; other kinds have units of their own",
             ));
@@ -211,7 +188,7 @@ impl LoadNifti {
 
     fn output<'a>(&self, run: &'a Context<'a>, image: &Opened) -> Result<Output<'a>> {
         let grid = Grid::new(image.header.shape, image.placement.affine)?;
-        Ok(Output { run, grid, unit: self.unit.unit(), classes: image.volumes.len() })
+        Ok(Output { run, grid, unit: self.unit, classes: image.volumes.len() })
     }
 
     fn convert(
