@@ -16,7 +16,8 @@
  * RULES THAT HOLD EVERYWHERE
  *   Strings   UTF-8, pointer + length, not NUL-terminated, valid for the call they are passed to.
  *   Memory    Who allocates frees. Voxel outputs are allocated by the host (run->new_tensor), bytes
- *             are copied by it (run->emit_bytes); nothing malloc'ed on one side is free'd on the other.
+ *             are copied by it (run->emit_bytes) or made in its memory (run->emit_scratch); nothing
+ *             malloc'ed on one side is free'd on the other.
  *   Inputs    Read-only. A worker process sees them through read-only memory.
  *   Errors    Return a status; write one sentence for the person at the terminal into *err: what is
  *             wrong, where, and what to do. No errno, no thread-local state.
@@ -43,7 +44,7 @@ extern "C" {
 #endif
 
 #define ICHOR_ABI_MAJOR 1
-#define ICHOR_ABI_MINOR 0 /* what this header describes */
+#define ICHOR_ABI_MINOR 1 /* what this header describes */
 
 /* The minor a plugin NEEDS, not the one its header happens to have: leave at 0 unless you call
  * something that is marked "since 1.N", so that old hosts keep loading you. */
@@ -245,6 +246,10 @@ struct ichor_run {
    * depend on n and grain alone. body must not call parallel_for and must not unwind. */
   ichor_status (*parallel_for)(const ichor_run *, uint64_t n, uint64_t grain,
                                void (*body)(void *user, uint64_t begin, uint64_t end), void *user);
+  /* since 1.1. [run-thread] Like emit_bytes without the copy: the bytes are the first `len` of a block
+   * that `scratch` gave. The host takes the block, also when it refuses: do not touch it again. Ask for
+   * as much as there may be; memory that was never written costs nothing. */
+  ichor_status (*emit_scratch)(const ichor_run *, uint32_t port, ichor_kind, void *block, size_t len);
 };
 
 /* ---------------------------------------------------------------- what a plugin offers ------- */
@@ -293,7 +298,7 @@ ICHOR_ASSERT(sizeof(ichor_dl_tensor) == 48);
 ICHOR_ASSERT(sizeof(ichor_geometry) == 136);
 ICHOR_ASSERT(sizeof(ichor_value) == 104);
 ICHOR_ASSERT(sizeof(ichor_host) == 64);
-ICHOR_ASSERT(sizeof(ichor_run) == 104);
+ICHOR_ASSERT(sizeof(ichor_run) == 112);
 ICHOR_ASSERT(sizeof(ichor_plan) == 32);
 ICHOR_ASSERT(sizeof(ichor_plugin) == 80);
 ICHOR_ASSERT(offsetof(ichor_plugin, manifest) == 16);

@@ -138,6 +138,21 @@ static ichor_status twice(const ichor_run *run, ichor_error *err) {
   return make_mask(run) ? fail(err, ICHOR_INTERNAL, "the host made the same output twice") : ICHOR_OK;
 }
 
+/* Hands over what is no scratch memory, more than it is, and all of it for a port that takes no bytes. */
+static ichor_status gives(const ichor_run *run, ichor_error *err) {
+  static char mine[64];
+  char *block = run->scratch(run, 64, 16), *again = run->scratch(run, 64, 16);
+  if (!block || !again) return fail(err, ICHOR_OUT_OF_MEMORY, "no scratch memory");
+  memset(again, 0, 64);
+  if (run->emit_scratch(run, MASK, ICHOR_BLOB, mine, 64) == ICHOR_OK ||
+      run->emit_scratch(run, MASK, ICHOR_BLOB, block + 16, 16) == ICHOR_OK ||
+      run->emit_scratch(run, MASK, ICHOR_BLOB, block, 65) == ICHOR_OK ||
+      run->emit_scratch(run, MASK, ICHOR_BLOB, again, 64) == ICHOR_OK ||
+      run->emit_scratch(run, MASK, ICHOR_BLOB, again, 64) == ICHOR_OK)
+    return fail(err, ICHOR_INTERNAL, "the host took what it must not take");
+  return well(run, err);
+}
+
 static ichor_status nan_probs(const ichor_run *run, ichor_error *err) {
   const ichor_value *ct = ct_of(run), *out = NULL;
   run->new_tensor(run, MASK, ICHOR_PROBS, ICHOR_UNIT_PROBABILITY, ICHOR_FLOAT, 32, 3, ct->tensor.shape,
@@ -297,6 +312,7 @@ static ichor_status silent(const ichor_run *run, ichor_error *err) {
   STAGE("wrong-kind", wrong_kind, "mask", "makes its output a volume")                      \
   STAGE("no-output", no_output, "mask", "ends well without its output")                     \
   STAGE("twice", twice, "mask", "makes its output twice")                                   \
+  STAGE("gives", gives, "mask", "hands over memory that is not its to give")                  \
   STAGE("error", error, "mask", "fails with a sentence")                                    \
   STAGE("long-error", long_error, "mask", "fails with more than a sentence")                \
   STAGE("bad-geometry", bad_geometry, "mask", "makes its output with NaN in the affine")    \

@@ -126,7 +126,14 @@ fn the_other_branches_of_a_pipeline_finish() {
 fn what_a_stage_prints_or_starts_does_not_get_through() {
     let (bench, _dir) = bench();
     let ct = ct(&bench);
-    for id in ["hostile-stdout", "hostile-fork", "hostile-daemon", "hostile-twice", "hostile-log-flood"] {
+    for id in [
+        "hostile-stdout",
+        "hostile-fork",
+        "hostile-daemon",
+        "hostile-twice",
+        "hostile-gives",
+        "hostile-log-flood",
+    ] {
         bench.run(id, json!({}), &[("ct", &ct)]).unwrap();
     }
     let log = bench.log.lock().unwrap();
@@ -154,8 +161,8 @@ fn what_a_stage_prints_or_starts_does_not_get_through() {
 #[test]
 fn broken_libraries_are_refused_before_they_run() {
     for (name, says) in [
-        ("wrong_major", "needs contract 2.0, this Ichor offers 1.0"),
-        ("later_minor", "needs contract 1.99, this Ichor offers 1.0"),
+        ("wrong_major", "needs contract 2.0, this Ichor offers 1.1"),
+        ("later_minor", "needs contract 1.99, this Ichor offers 1.1"),
         ("bad_magic", "not with ICHR; it is damaged"),
         ("no_symbol", "exports no `ichor_plugin_v1`"),
         ("short_table", "too few; it is damaged"),

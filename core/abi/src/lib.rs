@@ -8,7 +8,7 @@
 use core::ffi::{c_char, c_void};
 
 pub const ICHOR_ABI_MAJOR: u16 = 1;
-pub const ICHOR_ABI_MINOR: u16 = 0;
+pub const ICHOR_ABI_MINOR: u16 = 1;
 pub const ICHOR_TARGET_MINOR: u16 = 0;
 pub const ICHOR_MAGIC: u32 = 0x5248_4349;
 pub const ICHOR_MANIFEST_SECTION: &str = ".ichor.manifest";
@@ -177,6 +177,9 @@ pub struct ichor_run {
     pub log: unsafe extern "C" fn(*const ichor_run, i32, ichor_str),
     pub parallel_for:
         unsafe extern "C" fn(*const ichor_run, u64, u64, Option<ichor_body>, *mut c_void) -> ichor_status,
+    /// Since 1.1.
+    pub emit_scratch:
+        unsafe extern "C" fn(*const ichor_run, u32, ichor_kind, *mut c_void, usize) -> ichor_status,
 }
 
 #[repr(C)]

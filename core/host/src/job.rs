@@ -7,6 +7,7 @@ use crate::limits::Limits;
 use crate::outputs::{Outputs, check_kinds};
 use crate::parallel::{Share, Threads};
 use crate::pool::BufferPool;
+use crate::scratch::Filled;
 use crate::services::Services;
 use crate::value::{Shape, Value};
 use ichor_abi::*;
@@ -334,6 +335,10 @@ impl Services for Here<'_> {
 
     fn emit_bytes(&self, port: u32, kind: ichor_kind, bytes: &[u8]) -> ichor_status {
         self.outputs.emit_bytes(port, kind, bytes)
+    }
+
+    fn emit_filled(&self, port: u32, kind: ichor_kind, bytes: Filled) -> ichor_status {
+        self.outputs.emit_filled(port, kind, bytes)
     }
 
     fn set_meta(&self, port: u32, json: &str) -> ichor_status {

@@ -17,6 +17,7 @@ mod limits;
 mod outputs;
 mod parallel;
 mod pool;
+mod scratch;
 mod services;
 mod shared;
 mod value;

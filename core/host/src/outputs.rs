@@ -2,6 +2,7 @@
 
 use crate::job::{Breach, Job, Loops, StageError};
 use crate::pool::BufferPool;
+use crate::scratch::Filled;
 use crate::value::{DType, Shape, Value, kind_from_code};
 use ichor_abi::*;
 use ichor_image::parallel::map_ranges;
@@ -128,7 +129,22 @@ impl<'a> Outputs<'a> {
     }
 
     pub(crate) fn emit_bytes(&self, port: u32, kind: ichor_kind, bytes: &[u8]) -> ichor_status {
+        self.emit(port, kind, bytes, Value::from_bytes)
+    }
+
+    pub(crate) fn emit_filled(&self, port: u32, kind: ichor_kind, filled: Filled) -> ichor_status {
+        self.emit(port, kind, filled, Value::from_filled)
+    }
+
+    fn emit<B: AsRef<[u8]>>(
+        &self,
+        port: u32,
+        kind: ichor_kind,
+        content: B,
+        value: impl FnOnce(Kind, B) -> Value,
+    ) -> ichor_status {
         let result = self.port(port).and_then(|decl| {
+            let bytes = content.as_ref();
             let name = &decl.name;
             let kind = kind_from_code(kind)
                 .filter(|k| matches!(k, Kind::Table | Kind::Doc | Kind::Blob))
@@ -143,7 +159,7 @@ impl<'a> Outputs<'a> {
                 check_table(bytes)
                     .map_err(|why| (ICHOR_BAD_PARAMS, format!("output `{name}` is no table: {why}")))?;
             }
-            self.put(port, Made { value: Value::from_bytes(kind, bytes), forwarded: false })
+            self.put(port, Made { value: value(kind, content), forwarded: false })
         });
         self.answer(result).err().unwrap_or(ICHOR_OK)
     }

@@ -1,8 +1,8 @@
 //! What `ichor_run` offers a stage, in front of whatever provides it.
 
+use crate::scratch::{Block, Filled};
 use crate::value::{DType, Shape, Value, View, kind_from_code, unit_from_code};
 use ichor_abi::*;
-use std::alloc::Layout;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,6 +14,10 @@ pub(crate) trait Services: Sync {
     fn new_tensor(&self, port: u32, shape: Shape) -> Result<Value, ichor_status>;
     fn forward(&self, out: u32, input: u32) -> ichor_status;
     fn emit_bytes(&self, port: u32, kind: ichor_kind, bytes: &[u8]) -> ichor_status;
+    /// Takes bytes that are the host's already; a copy where that is simpler.
+    fn emit_filled(&self, port: u32, kind: ichor_kind, bytes: Filled) -> ichor_status {
+        self.emit_bytes(port, kind, bytes.bytes())
+    }
     fn set_meta(&self, port: u32, json: &str) -> ichor_status;
     fn cancelled(&self) -> bool;
     fn progress(&self, fraction: f64, what: &str);
@@ -28,7 +32,7 @@ pub(crate) struct State<'a> {
     services: &'a dyn Services,
     inputs: Vec<Vec<Box<View>>>,
     made: Mutex<Vec<Box<View>>>,
-    scratch: Mutex<Vec<(usize, Layout)>>,
+    scratch: Mutex<Vec<Block>>,
     logged: AtomicU32,
     last_progress: Mutex<Option<Instant>>,
 }
@@ -91,15 +95,7 @@ impl<'a> State<'a> {
             progress,
             log,
             parallel_for,
-        }
-    }
-}
-
-impl Drop for State<'_> {
-    fn drop(&mut self) {
-        for &(address, layout) in self.scratch.get_mut().unwrap_or_else(PoisonError::into_inner).iter() {
-            // SAFETY: allocated by `scratch` with this layout, freed here alone.
-            unsafe { std::alloc::dealloc(address as *mut u8, layout) };
+            emit_scratch,
         }
     }
 }
@@ -208,16 +204,37 @@ unsafe extern "C" fn set_meta(run: *const ichor_run, port: u32, json: ichor_str)
 }
 
 unsafe extern "C" fn scratch(run: *const ichor_run, bytes: usize, align: usize) -> *mut c_void {
-    let Ok(layout) = Layout::from_size_align(bytes.max(1), align.max(1)) else { return std::ptr::null_mut() };
-    // SAFETY: as `with` asks; the layout has a size.
+    // SAFETY: as `with` asks.
     unsafe {
         with(run, std::ptr::null_mut(), |state| {
-            let start = std::alloc::alloc(layout);
-            if !start.is_null() {
-                let mut all = state.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-                all.push((start as usize, layout));
-            }
+            let Some(block) = Block::new(bytes, align) else { return std::ptr::null_mut() };
+            let start = block.start();
+            state.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(block);
             start.cast()
+        })
+    }
+}
+
+unsafe extern "C" fn emit_scratch(
+    run: *const ichor_run,
+    port: u32,
+    kind: ichor_kind,
+    block: *mut c_void,
+    len: usize,
+) -> ichor_status {
+    // SAFETY: as `with` asks; a block of this run whose first `len` bytes the stage has written (ichor.h).
+    unsafe {
+        with(run, ICHOR_INTERNAL, |state| {
+            let mut all = state.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(place) = all.iter().position(|b| b.start().cast() == block) else {
+                return ICHOR_BAD_PARAMS;
+            };
+            let block = all.swap_remove(place);
+            drop(all);
+            if len > block.size() {
+                return ICHOR_BAD_PARAMS;
+            }
+            state.services.emit_filled(port, kind, Filled::new(block, len))
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::buffer::Buffer;
 use crate::pool::BufferPool;
+use crate::scratch::Filled;
 use ichor_abi::*;
 use ichor_image::{Affine, Grid};
 use ichor_spec::{Kind, Unit};
@@ -130,6 +131,7 @@ enum Content {
         buffer: Arc<Buffer>,
     },
     Bytes(Arc<[u8]>),
+    Filled(Arc<Filled>),
     /// In a plan: known but for its bytes.
     Planned(Option<Shape>),
 }
@@ -172,6 +174,10 @@ impl Value {
     #[must_use]
     pub fn from_bytes(kind: Kind, bytes: impl Into<Arc<[u8]>>) -> Self {
         Self { kind, content: Content::Bytes(bytes.into()), meta: Map::new() }
+    }
+
+    pub(crate) fn from_filled(kind: Kind, filled: Filled) -> Self {
+        Self { kind, content: Content::Filled(Arc::new(filled)), meta: Map::new() }
     }
 
     /// The same value with other metadata.
@@ -224,7 +230,7 @@ impl Value {
     pub(crate) fn shape(&self) -> Option<&Shape> {
         match &self.content {
             Content::Voxels { shape, .. } => Some(shape),
-            Content::Bytes(_) => None,
+            Content::Bytes(_) | Content::Filled(_) => None,
             Content::Planned(shape) => shape.as_ref(),
         }
     }
@@ -237,7 +243,7 @@ impl Value {
     pub(crate) fn buffer(&self) -> Option<&Arc<Buffer>> {
         match &self.content {
             Content::Voxels { buffer, .. } => Some(buffer),
-            Content::Bytes(_) | Content::Planned(_) => None,
+            Content::Bytes(_) | Content::Filled(_) | Content::Planned(_) => None,
         }
     }
 
@@ -247,6 +253,7 @@ impl Value {
         match &self.content {
             Content::Voxels { buffer, .. } => buffer.bytes(),
             Content::Bytes(bytes) => bytes,
+            Content::Filled(filled) => filled.bytes(),
             Content::Planned(_) => &[],
         }
     }
@@ -404,9 +411,9 @@ impl View {
                 dtype = shape.dtype.code();
                 data = buffer.start().cast::<c_void>();
             }
-            Content::Bytes(b) => {
-                bytes = b.as_ptr().cast::<c_void>();
-                bytes_len = b.len() as u64;
+            Content::Bytes(_) | Content::Filled(_) => {
+                bytes = value.bytes().as_ptr().cast::<c_void>();
+                bytes_len = value.bytes().len() as u64;
             }
             Content::Planned(shape) => dtype = shape.as_ref().map_or(dtype, |s| s.dtype.code()),
         }

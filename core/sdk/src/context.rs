@@ -1,7 +1,7 @@
 //! What the host offers a stage during a run.
 
 use crate::export::{Ended, last_panic, set_last_panic};
-use crate::{Error, Input, Kind, Result, Table, Unit, Voxel};
+use crate::{Blob, Error, Input, Kind, Result, Table, Unit, Voxel};
 use ichor_abi::*;
 use ichor_image::{Grid, Parallel, Serial};
 use std::any::Any;
@@ -286,6 +286,49 @@ impl<'a> Context<'a> {
     ) -> Result<()> {
         let port = port.into();
         self.emit(port, Kind::Blob, &bytes)?;
+        self.set_media(port, media_type, extension)
+    }
+
+    /// An empty blob with room for `most` bytes, which cost nothing until they are written. For what is large and
+    /// made piece by piece; ends in [`emit_made`](Self::emit_made).
+    #[must_use]
+    pub fn blob(&self, most: usize) -> Blob<'a> {
+        let is_offered = self.run.size as usize >= std::mem::offset_of!(ichor_run, emit_scratch) + 8;
+        if !is_offered || most == 0 || most > isize::MAX as usize {
+            return Blob::new();
+        }
+        // SAFETY: a service of the run.
+        let start = unsafe { (self.run.scratch)(self.run, most, 16) };
+        if start.is_null() {
+            return Blob::new();
+        }
+        // SAFETY: the host's block of `most` bytes, this blob's alone until the run ends or takes it.
+        Blob::of_host(unsafe { std::slice::from_raw_parts_mut(start.cast(), most) })
+    }
+
+    /// Like [`emit_blob`](Self::emit_blob), of what was made in the host's memory: nothing is copied.
+    ///
+    /// # Errors
+    /// The output was made before or is no blob port.
+    pub fn emit_made(
+        &self,
+        port: impl Into<Out>,
+        media_type: &str,
+        extension: &str,
+        blob: Blob,
+    ) -> Result<()> {
+        let port = port.into();
+        match blob.into_parts() {
+            Ok((memory, len)) => {
+                self.check_thread(port.1)?;
+                let block = memory.as_mut_ptr().cast::<c_void>();
+                // SAFETY: a block of `scratch`, found to be offered when it was made; nobody uses it from here on.
+                let status =
+                    unsafe { (self.run.emit_scratch)(self.run, port.0, Kind::Blob.code(), block, len) };
+                Self::check(status, port, "take")?;
+            }
+            Err(bytes) => self.emit(port, Kind::Blob, &bytes)?,
+        }
         self.set_media(port, media_type, extension)
     }
 

@@ -39,6 +39,7 @@
 // The derive names this crate from outside.
 extern crate self as ichor_sdk;
 
+mod blob;
 mod context;
 mod error;
 pub mod export;
@@ -47,6 +48,7 @@ pub mod json;
 mod param;
 mod table;
 
+pub use blob::Blob;
 pub use context::{Context, In, InOut, Out};
 pub use error::{Error, Result};
 pub use export::{Declared, Entry};
@@ -90,7 +92,7 @@ pub struct Need {
 /// One `use` for a stage's file.
 pub mod prelude {
     pub use crate::{
-        Cell, Column, Context, DType, Error, Input, Kind, Need, Param, Result, Run, Stage, Table, Unit,
+        Blob, Cell, Column, Context, DType, Error, Input, Kind, Need, Param, Result, Run, Stage, Table, Unit,
         Voxel, Voxels,
     };
     pub use ichor_image::parallel::{for_each_chunk, map_ranges};

@@ -170,6 +170,7 @@ impl Host {
             progress,
             log,
             parallel_for,
+            emit_scratch,
         };
         with_message(256, |err| unsafe { plugin().run.unwrap()(stage, &services, err) })
     }
@@ -212,6 +213,7 @@ macro_rules! unused {
 unused! {
     forward(*const ichor_run, u32, u32) -> ichor_status = ICHOR_UNSUPPORTED;
     emit_bytes(*const ichor_run, u32, ichor_kind, *const c_void, usize) -> ichor_status = ICHOR_UNSUPPORTED;
+    emit_scratch(*const ichor_run, u32, ichor_kind, *mut c_void, usize) -> ichor_status = ICHOR_UNSUPPORTED;
     set_meta(*const ichor_run, u32, ichor_str) -> ichor_status = ICHOR_UNSUPPORTED;
     scratch(*const ichor_run, usize, usize) -> *mut c_void = null_mut();
     cancelled(*const ichor_run) -> i32 = 0;

@@ -76,12 +76,13 @@ impl Run for SaveNifti {
             run.progress(0.8 * part, "writing");
             run.check_cancelled()
         };
-        let bytes = self.bytes(run, &encoder, &watch)?;
+        let room = run.blob(self.most(encoder.len()));
+        let file = self.bytes(run, &encoder, &watch, room)?;
         run.check_cancelled()?;
         run.progress(0.8, "reading again");
         let grid = reference.as_ref().unwrap_or(&image).grid();
-        check(run, &bytes, &encoder, grid, native.as_ref())?;
-        run.emit_blob(Self::FILE, media, extension, bytes)
+        check(run, file.bytes(), &encoder, grid, native.as_ref())?;
+        run.emit_made(Self::FILE, media, extension, file)
     }
 
     fn plan(&self, run: &Context) -> Result<Need> {
@@ -89,9 +90,9 @@ impl Run for SaveNifti {
         let bytes = (image.grid().len() * image.channels() * self.ty(image.dtype()).size_of()) as u64;
         let (media, extension) = self.media();
         run.emit_blob(Self::FILE, media, extension, Vec::new())?;
-        // The file as it is made, and the host's copy of it.
+        // The file, which the host takes without a copy, and what is compressed at once.
         let file = if self.compression > 0 { compressed(image.kind(), bytes) } else { bytes };
-        Ok(Need { scratch_bytes: 2 * file, device_bytes: 0 })
+        Ok(Need { scratch_bytes: file + file.min(64 << 20), device_bytes: 0 })
     }
 }
 
@@ -113,29 +114,36 @@ impl SaveNifti {
         }
     }
 
-    fn bytes(
+    /// Most bytes of a file with so many before compression.
+    fn most(&self, length: usize) -> usize {
+        if self.compression > 0 { gzip::write::most(length) } else { length }
+    }
+
+    fn bytes<'a>(
         &self,
         par: &dyn Parallel,
         encoder: &Encoder,
         watch: &dyn Fn(f64) -> Result<()>,
-    ) -> Result<Vec<u8>> {
+        mut out: Blob<'a>,
+    ) -> Result<Blob<'a>> {
         let piece = |range: std::ops::Range<usize>| {
             let mut out = vec![0; range.len()];
             encoder.write(range, &mut out).map(|()| out)
         };
         if self.compression > 0 {
-            return gzip::write::compress(par, self.compression, encoder.len(), &piece, watch);
+            return gzip::write::compress(par, self.compression, encoder.len(), &piece, watch, out);
         }
-        watch(0.0)?;
         const CHUNK: usize = 1 << 20;
-        let mut out = vec![0; encoder.len()];
-        let mut parts: Vec<_> = out.chunks_mut(CHUNK).map(|part| (part, Ok(()))).collect();
-        for_each_chunk(par, &mut parts, 1, &|n, part| {
-            for (bytes, result) in part {
-                *result = encoder.write(n * CHUNK..n * CHUNK + bytes.len(), bytes);
-            }
-        });
-        parts.into_iter().try_for_each(|(_, result)| result)?;
+        const BATCH: usize = 16;
+        let count = encoder.len().div_ceil(CHUNK);
+        for begin in (0..count).step_by(BATCH) {
+            watch(begin as f64 / count as f64)?;
+            let pieces = map_ranges(par, (count - begin).min(BATCH), 1, &|range| {
+                let at = (begin + range.start) * CHUNK;
+                piece(at..(at + CHUNK).min(encoder.len()))
+            });
+            out.append(par, pieces.into_iter().collect::<Result<_>>()?)?;
+        }
         Ok(out)
     }
 
@@ -294,9 +302,9 @@ mod tests {
             ty: NiftiType::Int16,
         };
         assert_eq!(encoder.head.len() % 16, 0);
-        let bytes = stage.bytes(&Serial, &encoder, &|_| Ok(())).unwrap();
-        check(&Serial, &bytes, &encoder, grid, None).unwrap();
-        bytes
+        let file = stage.bytes(&Serial, &encoder, &|_| Ok(()), Blob::new()).unwrap();
+        check(&Serial, file.bytes(), &encoder, grid, None).unwrap();
+        file.bytes().to_vec()
     }
 
     #[test]
@@ -308,7 +316,7 @@ mod tests {
             let mut fields = stage.fields(&grid, 1, 1, NiftiType::Int16).unwrap();
             let head = head(&mut fields, &[]);
             let encoder = Encoder { head, voxels: Voxels::I16(&voxels), ty: NiftiType::Int16 };
-            let good = stage.bytes(&Serial, &encoder, &|_| Ok(())).unwrap();
+            let good = stage.bytes(&Serial, &encoder, &|_| Ok(()), Blob::new()).unwrap().bytes().to_vec();
             check(&Serial, &good, &encoder, &grid, None).unwrap();
             for at in [if compression == 0 { 100 } else { 40 }, good.len() / 2, good.len() - 9] {
                 let mut bad = good.clone();

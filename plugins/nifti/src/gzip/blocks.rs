@@ -45,10 +45,13 @@ pub fn reopened(stream: &[u8], search: Search) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Most bytes of a stored block.
+pub const STORED: usize = 65535;
+
 /// A stream of stored blocks, the last of which is not marked as such: a chunk as it is.
 pub fn stored(raw: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(raw.len() + 5 * raw.len().div_ceil(65535) + 5);
-    for block in raw.chunks(65535).chain([&[][..]]) {
+    let mut out = Vec::with_capacity(raw.len() + 5 * raw.len().div_ceil(STORED) + 5);
+    for block in raw.chunks(STORED).chain([&[][..]]) {
         let length = block.len() as u16;
         out.push(0);
         out.extend(length.to_le_bytes());

@@ -305,6 +305,11 @@ mod tests {
             .collect()
     }
 
+    fn packed(raw: &[u8]) -> Vec<u8> {
+        let bytes = |range: Range<usize>| Ok(raw[range].to_vec());
+        compress(&Serial, 1, raw.len(), &bytes, &|_| Ok(()), Blob::new()).unwrap().bytes().to_vec()
+    }
+
     fn try_read(file: &[u8], total: usize, keep: Range<u64>) -> Result<Part, String> {
         let mut temporary = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut temporary, file).unwrap();
@@ -319,7 +324,7 @@ mod tests {
     #[test]
     fn one_member_many_members_and_our_own() {
         let raw = raw();
-        let ours = compress(&Serial, 1, raw.len(), &|r| Ok(raw[r].to_vec()), &|_| Ok(())).unwrap();
+        let ours = packed(&raw);
         let many: Vec<u8> = raw.chunks(60_000).chain([&[][..]]).flat_map(gzip).collect();
         let mut padded = gzip(&raw);
         padded.extend([0; 600_000]);
@@ -334,9 +339,7 @@ mod tests {
     #[test]
     fn damage_is_told_apart() {
         let raw = raw();
-        for file in
-            [gzip(&raw), compress(&Serial, 1, raw.len(), &|r| Ok(raw[r].to_vec()), &|_| Ok(())).unwrap()]
-        {
+        for file in [gzip(&raw), packed(&raw)] {
             let n = file.len();
             let refused = |file: &[u8]| whole_of(file, raw.len()).unwrap_err();
             for cut in [n - 1, n - 8, n / 2, 30] {
@@ -360,7 +363,7 @@ mod tests {
     #[test]
     fn an_index_that_lies_changes_nothing() {
         let raw = raw();
-        let file = compress(&Serial, 1, raw.len(), &|r| Ok(raw[r].to_vec()), &|_| Ok(())).unwrap();
+        let file = packed(&raw);
         // The index begins at byte 16: the chunks' length, then those of the chunks.
         for at in [16, 18, 20, 21, 24, 25] {
             let mut lying = file.clone();
