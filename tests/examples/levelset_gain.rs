@@ -7,48 +7,14 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark for developers")]
 
 use ichor_host::Value;
-use ichor_image::{Serial, distance_to, erode};
-use ichor_tests::stage::{Bench, Grid, measured, table};
+use ichor_image::{Serial, erode};
+use ichor_tests::cavity::{dice, hd95};
+use ichor_tests::stage::{Bench, measured, table};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-
-fn dice(a: &[u8], b: &[u8]) -> f64 {
-    let (mut both, mut sum) = (0u64, 0u64);
-    for (&x, &y) in a.iter().zip(b) {
-        both += u64::from(x & y);
-        sum += u64::from(x) + u64::from(y);
-    }
-    2.0 * both as f64 / sum as f64
-}
-
-/// Voxels of the mask that have a neighbour by face outside it.
-fn surface(mask: &[u8], [nx, ny, nz]: [usize; 3]) -> Vec<u8> {
-    let at = |n: usize, stride: usize, place: usize, length: usize| {
-        place == 0 || place + 1 == length || mask[n - stride] == 0 || mask[n + stride] == 0
-    };
-    (0..mask.len())
-        .map(|n| {
-            let edge = mask[n] != 0
-                && (at(n, 1, n % nx, nx) || at(n, nx, n / nx % ny, ny) || at(n, nx * ny, n / nx / ny, nz));
-            u8::from(edge)
-        })
-        .collect()
-}
-
-/// 95th percentile of the distances from either surface to the other, mm.
-fn hd95(a: &[u8], b: &[u8], grid: &Grid) -> f64 {
-    let (a, b) = (surface(a, grid.shape), surface(b, grid.shape));
-    let mut all = Vec::new();
-    for (from, to) in [(&a, &b), (&b, &a)] {
-        let distance = distance_to(&Serial, to, grid.shape, grid.spacing());
-        all.extend(from.iter().zip(&distance).filter(|(f, _)| **f != 0).map(|(_, d)| *d));
-    }
-    all.sort_by(f32::total_cmp);
-    f64::from(all[(all.len() - 1) * 95 / 100])
-}
 
 fn refine(bench: &Bench, ct: &Arc<Value>, mask: Option<&Arc<Value>>, params: Json) -> Arc<Value> {
     let mut inputs = vec![("ct", ct)];

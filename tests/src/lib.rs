@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+pub mod cavity;
 pub mod dicom;
 pub mod hostile;
 pub mod nifti;

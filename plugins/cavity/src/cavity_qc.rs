@@ -1,9 +1,9 @@
 //! The stage that says whether a cavity mask can be trusted.
 
-use crate::quality::{Coarse, Measures, Verdict, measure};
-use ichor_image::{Bounds, Interpolation, average_blocks, resample, upright};
+use crate::quality::checks::{Limits, checks, overall, table, uncertain};
+use crate::quality::{Masked, Verdict, measure};
+use crate::segment::coarse::{Coarse, SPACING, share};
 use ichor_sdk::prelude::*;
-use std::ops::RangeInclusive;
 
 /// Checks a cranial cavity mask against what is known of cavities, without a truth.
 ///
@@ -76,46 +76,6 @@ pub struct CavityQc {
     strict: bool,
 }
 
-/// Voxels of the working grid, mm.
-const SPACING: f64 = 2.0;
-/// Densities that the middle of a brain cannot have.
-const DENSITY_FAIL: [f64; 2] = [0.0, 90.0];
-/// What has no worse verdict than `review`.
-const ANY: [f64; 2] = [f64::NEG_INFINITY, f64::INFINITY];
-
-/// A row of the table.
-struct Check {
-    name: &'static str,
-    value: f64,
-    unit: &'static str,
-    pass: [f64; 2],
-    bear: [f64; 2],
-    /// What is wrong when the value is too small, and when it is too large.
-    reasons: [&'static str; 2],
-}
-
-impl Check {
-    fn verdict(&self) -> Verdict {
-        Verdict::of(self.value, self.pass, self.bear)
-    }
-
-    fn range(&self) -> String {
-        match self.pass {
-            [low, high] if low.is_finite() && high.is_finite() => format!("{low} to {high}"),
-            [low, _] if low.is_finite() => format!("at least {low}"),
-            [_, high] => format!("at most {high}"),
-        }
-    }
-
-    fn reason(&self) -> &'static str {
-        match self.verdict() {
-            Verdict::Pass => "",
-            _ if self.value > self.pass[1] => self.reasons[1],
-            _ => self.reasons[0],
-        }
-    }
-}
-
 impl Run for CavityQc {
     fn run(&self, run: &Context) -> Result<()> {
         let ct = run.input(Self::CT)?;
@@ -138,18 +98,15 @@ impl Run for CavityQc {
             }
         };
         let uncertain = agreement.as_ref().map(|a| uncertain(run, &a.to_f32(run)));
-        let checks = self.checks(volume, measures.as_ref(), uncertain);
-        let overall = checks.iter().map(Check::verdict).max().unwrap_or(Verdict::Fail);
-        let failed: Vec<&str> =
-            checks.iter().filter(|c| c.verdict() == Verdict::Fail).map(|c| c.reason()).collect();
-        if self.strict && overall == Verdict::Fail {
-            return Err(Error::bad_input(format!("the cavity mask fails: {}", failed.join("; "))));
+        let checks = checks(&self.limits(), volume, measures.as_ref(), uncertain);
+        let (verdict, reasons) = overall(&checks);
+        if self.strict && verdict == Verdict::Fail {
+            return Err(Error::bad_input(format!("the cavity mask fails: {reasons}")));
         }
-        if overall != Verdict::Pass {
-            let reasons: Vec<&str> = checks.iter().map(Check::reason).filter(|r| !r.is_empty()).collect();
-            run.warn(&format!("cavity mask, {}: {}", overall.name(), reasons.join("; ")));
+        if verdict != Verdict::Pass {
+            run.warn(&format!("cavity mask, {}: {reasons}", verdict.name()));
         }
-        run.emit_table(Self::TABLE, &table(&checks, overall))
+        run.emit_table(Self::TABLE, &table(&checks))
     }
 
     fn plan(&self, run: &Context) -> Result<Need> {
@@ -161,151 +118,35 @@ impl Run for CavityQc {
     }
 }
 
-/// Voxels on which raters do not agree, over those inside.
-fn uncertain(par: &dyn Parallel, agreement: &[f32]) -> f64 {
-    const DOUBT: RangeInclusive<f32> = 0.1..=0.9;
-    let parts = map_ranges(par, agreement.len(), 1 << 18, &|r| {
-        let part = &agreement[r];
-        let doubt = part.iter().filter(|a| DOUBT.contains(a)).count();
-        (doubt, part.iter().filter(|a| **a >= 0.5).count())
-    });
-    let (doubt, inside) = parts.iter().fold((0, 0), |s, p| (s.0 + p.0, s.1 + p.1));
-    doubt as f64 / inside as f64
-}
-
-fn table(checks: &[Check], overall: Verdict) -> Table {
-    let mut table = Table::new(&["name", "value", "unit", "range", "verdict", "reason"]);
-    for check in checks {
-        table.rows.push(vec![
-            check.name.into(),
-            check.value.into(),
-            check.unit.into(),
-            check.range().into(),
-            check.verdict().name().into(),
-            check.reason().into(),
-        ]);
-    }
-    let reasons: Vec<&str> = checks.iter().map(Check::reason).filter(|r| !r.is_empty()).collect();
-    table.rows.push(vec![
-        "overall".into(),
-        Cell::Null,
-        "".into(),
-        "".into(),
-        overall.name().into(),
-        reasons.join("; ").into(),
-    ]);
-    table
-}
-
 impl CavityQc {
+    fn limits(&self) -> Limits {
+        Limits {
+            volume_ml: self.volume_ml,
+            volume_fail_ml: self.volume_fail_ml,
+            bone_contact: self.bone_contact,
+            foramen_cm2: self.foramen_cm2,
+            defect_cm2: self.defect_cm2,
+            leak_ml: self.leak_ml,
+            cut_above_cm2: self.cut_above_cm2,
+            cut_below_cm2: self.cut_below_cm2,
+            air: self.air,
+            density_hu: self.density_hu,
+            largest_piece: self.largest_piece,
+            asymmetry: self.asymmetry,
+            uncertain: self.uncertain,
+        }
+    }
+
     fn coarse<T: Copy + Sync + Into<f32>>(
         &self,
         par: &dyn Parallel,
         hu: &[T],
         mask: &[u8],
         scan: &Grid,
-    ) -> Coarse {
-        let whole = Bounds { begin: [0; 3], end: scan.shape.map(|n| n as isize) };
-        let (values, from) = average_blocks(par, hu, scan, &whole, SPACING);
-        let grid = upright(&from, [SPACING; 3]);
-        let hu = resample(par, &values, &from, &grid, Interpolation::Linear, -1024.0);
-        let (share, from) = average_blocks(par, mask, scan, &whole, SPACING);
-        let share = resample(par, &share, &from, &grid, Interpolation::Linear, 0.0);
-        let mask = share.iter().map(|&s| u8::from(s >= 0.5)).collect();
-        let thickest = scan.spacing().into_iter().fold(0.0, f64::max);
-        let bone_hu = self.bone_hu.unwrap_or(if thickest > 3.0 { 150.0 } else { 200.0 }) as f32;
-        Coarse { hu, mask, grid, bone_hu }
+    ) -> Masked {
+        let coarse = Coarse::new(par, hu, scan);
+        let mask = share(par, mask, scan, &coarse.grid).iter().map(|&s| u8::from(s >= 0.5)).collect();
+        let bone_hu = self.bone_hu.unwrap_or(if coarse.thickest > 3.0 { 150.0 } else { 200.0 }) as f32;
+        Masked { hu: coarse.hu, mask, grid: coarse.grid, bone_hu }
     }
-
-    fn checks(&self, volume: f64, measures: Option<&Measures>, uncertain: Option<f64>) -> Vec<Check> {
-        let at_least = |[pass, bear]: [f64; 2]| ([pass, f64::INFINITY], [bear, f64::INFINITY]);
-        let at_most = |[pass, bear]: [f64; 2]| ([f64::NEG_INFINITY, pass], [f64::NEG_INFINITY, bear]);
-        let look = |most: f64| ([f64::NEG_INFINITY, most], ANY);
-        let check =
-            |name, value, unit, (pass, bear), reasons| Check { name, value, unit, pass, bear, reasons };
-        let mut out = vec![check(
-            "volume",
-            volume,
-            "mL",
-            (self.volume_ml, self.volume_fail_ml),
-            ["the volume is too small for an adult", "the volume is too large for an adult"],
-        )];
-        if let Some(m) = measures {
-            out.extend([
-                check(
-                    "bone_contact",
-                    m.contact,
-                    "",
-                    at_least(self.bone_contact),
-                    one("much of the surface is not at bone"),
-                ),
-                check(
-                    "foramen_opening",
-                    m.foramen_cm2,
-                    "cm²",
-                    look(self.foramen_cm2),
-                    one("the lowest opening is larger than a foramen magnum"),
-                ),
-                check(
-                    "defect_opening",
-                    m.defect_cm2,
-                    "cm²",
-                    look(self.defect_cm2),
-                    one("a large piece of the surface has no bone: a defect of the skull, or the mask ends short of it"),
-                ),
-                check("leak", m.leak_ml, "mL", at_most(self.leak_ml), one("the mask reaches outside the skull")),
-                check(
-                    "cut_above",
-                    m.cut_cm2[1],
-                    "cm²",
-                    look(self.cut_above_cm2),
-                    one("the scan ends inside the head: the vertex is cut"),
-                ),
-                check(
-                    "cut_below",
-                    m.cut_cm2[0],
-                    "cm²",
-                    look(self.cut_below_cm2),
-                    one("the scan ends inside the head: the base is cut"),
-                ),
-                check("air", m.air, "", at_most(self.air), one("there is air inside")),
-                check(
-                    "density",
-                    m.density,
-                    "HU",
-                    (self.density_hu, DENSITY_FAIL),
-                    ["what is inside is less dense than brain", "what is inside is denser than brain"],
-                ),
-                check(
-                    "largest_piece",
-                    m.largest,
-                    "",
-                    at_least(self.largest_piece),
-                    one("the mask is in pieces"),
-                ),
-                check(
-                    "asymmetry",
-                    m.asymmetry,
-                    "",
-                    at_most(self.asymmetry),
-                    one("left and right differ much"),
-                ),
-            ]);
-        }
-        if let Some(share) = uncertain {
-            out.push(check(
-                "uncertain",
-                share,
-                "",
-                at_most(self.uncertain),
-                one("raters or atlases do not agree"),
-            ));
-        }
-        out
-    }
-}
-
-/// The same reason on both sides.
-fn one(why: &'static str) -> [&'static str; 2] {
-    [why, why]
 }

@@ -1,8 +1,8 @@
 //! The stage that makes one mask of several.
 
-mod local;
-mod patterns;
-mod staple;
+pub mod local;
+pub mod patterns;
+pub mod staple;
 
 use ichor_sdk::prelude::*;
 use patterns::Patterns;

@@ -53,3 +53,27 @@ pub struct Densities {
     /// How far ahead of the front bone is looked for, mm.
     pub range: f32,
 }
+
+impl Default for Motion {
+    /// The defaults of `refine-levelset`.
+    fn default() -> Self {
+        Self {
+            propagation: 1.0,
+            curvature: 0.3,
+            advection: 0.0,
+            prior: 0.2,
+            prior_at_bone: 0.0,
+            edge_scale: 25.0,
+            time_step: 0.25,
+            iterations: 40,
+            tolerance: 0.02,
+        }
+    }
+}
+
+impl Default for Densities {
+    /// The defaults of `refine-levelset`.
+    fn default() -> Self {
+        Self { brain: 35.0, bone: 200.0, range: 12.0 }
+    }
+}

@@ -1,5 +1,6 @@
 //! What can be told of a cavity mask without knowing the truth.
 
+pub mod checks;
 mod symmetry;
 
 use crate::enclosure::{contact, each_surface_voxel};
@@ -16,7 +17,7 @@ const OUTSIDE: u8 = 18;
 const AIR: f32 = -200.0;
 
 /// A CT and a mask on a grid of about 2 mm whose z points to the top.
-pub struct Coarse {
+pub struct Masked {
     /// HU.
     pub hu: Vec<f32>,
     /// 0 or 1.
@@ -51,7 +52,7 @@ pub struct Measures {
 }
 
 /// Measures a mask that is not empty.
-pub fn measure(par: &dyn Parallel, c: &Coarse) -> Measures {
+pub fn measure(par: &dyn Parallel, c: &Masked) -> Measures {
     let (shape, spacing) = (c.grid.shape, c.grid.spacing());
     let bone: Vec<u8> = c.hu.iter().map(|&v| u8::from(v > c.bone_hu)).collect();
     let bone = largest_component(par, &bone, shape, Connectivity::TwentySix);
@@ -88,7 +89,7 @@ pub fn measure(par: &dyn Parallel, c: &Coarse) -> Measures {
 }
 
 /// Areas of the lowest large opening and of the largest other, cm².
-fn openings(par: &dyn Parallel, c: &Coarse, bone: &[u8]) -> [f64; 2] {
+fn openings(par: &dyn Parallel, c: &Masked, bone: &[u8]) -> [f64; 2] {
     let (shape, spacing) = (c.grid.shape, c.grid.spacing());
     let to_bone = distance_to(par, bone, shape, spacing);
     let mut open = vec![0u8; c.mask.len()];
@@ -147,7 +148,7 @@ mod tests {
     use ichor_image::{Affine, Serial};
 
     /// A ball of 60 mm in a shell of bone; `hole` says where the bone is missing.
-    fn head(hole: impl Fn([f64; 3]) -> bool, radius: f64) -> Coarse {
+    fn head(hole: impl Fn([f64; 3]) -> bool, radius: f64) -> Masked {
         let grid = Grid::new([72; 3], Affine::from_spacing([2.0; 3], [-71.0; 3])).unwrap();
         let places =
             (0..grid.len()).map(|n| grid.affine.apply([n % 72, n / 72 % 72, n / 5184].map(|v| v as f64)));
@@ -157,7 +158,7 @@ mod tests {
             d if (60.0..66.0).contains(&d) && !hole(p) => 900.0,
             _ => 35.0,
         };
-        Coarse {
+        Masked {
             hu: places.clone().map(|p| hu(p) as f32).collect(),
             mask: places.map(|p| u8::from(r(p) < radius)).collect(),
             grid,

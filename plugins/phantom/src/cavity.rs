@@ -1,6 +1,6 @@
 //! The inner table: what is inside the skull.
 
-use crate::base::floor;
+use crate::base::{FORAMEN, FORAMEN_Z, floor, foramen_level};
 use crate::subject::Subject;
 use crate::texture::Texture;
 use crate::vector::{Point, smooth, smooth_max};
@@ -55,5 +55,14 @@ pub fn inner(subject: &Subject, texture: &Texture, q: Point) -> Inner {
     }
     let (height, floor_bone) = floor(q[0], q[1]);
     let below = height - q[2];
-    Inner { distance: smooth_max(vault, below * 0.75, 7.0), vault, below, floor_bone }
+    let closed = smooth_max(vault, below * 0.75, 7.0);
+    Inner { distance: closed.min(foramen(q)), vault, below, floor_bone }
+}
+
+/// Distance to the last part of the way out, the foramen magnum, negative inside: what the rounded edge between vault
+/// and floor would close with bone is open down to its plane.
+fn foramen(q: Point) -> f32 {
+    const REACH: f32 = 6.0;
+    let wall = (foramen_level(q[0], q[1]) - 1.0) * FORAMEN[1];
+    wall.max(FORAMEN_Z - q[2]).max(-REACH)
 }

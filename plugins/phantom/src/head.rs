@@ -250,3 +250,29 @@ pub const PIVOT: Point = [0.0, -10.0, 12.0];
 pub fn pivot(size: f32) -> Point {
     scale(PIVOT, size)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{FORAMEN, foramen_level};
+    use ichor_image::Serial;
+
+    #[test]
+    fn the_foramen_magnum_is_open_and_the_cavity_ends_in_its_plane() {
+        for seed in 1..=5 {
+            let wishes = Wishes { haematoma_ml: Some(0.0), ..Wishes::default() };
+            let head = Head::new(&Serial, seed, None, &wishes, [0.0, 1.0, 0.0]).unwrap();
+            for n in 0..21 * 21 * 12 {
+                let [i, j, k] = [n % 21, n / 21 % 21, n / 441].map(|v| v as f32);
+                let q =
+                    [0.1 * (i - 10.0) * FORAMEN[1], FORAMEN[0] + 0.1 * (j - 10.0) * FORAMEN[2], -49.5 - k];
+                if foramen_level(q[0], q[1]) > 0.9 || q[2] < FORAMEN_Z - 4.0 {
+                    continue;
+                }
+                let found = head.at(head.frame.of_reference(q));
+                assert!((0.0..100.0).contains(&found.hu), "{} HU at {q:?} of seed {seed}", found.hu);
+                assert_eq!(found.parts & CAVITY, u8::from(q[2] > FORAMEN_Z), "at {q:?} of seed {seed}");
+            }
+        }
+    }
+}

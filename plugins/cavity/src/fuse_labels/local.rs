@@ -61,7 +61,7 @@ fn average(run: &Context, image: &Input, grid: &Grid) -> (Vec<f32>, Grid) {
 }
 
 /// Normalised cross-correlation over the box around each voxel, -1 to 1; 1 where both are flat, 0 where one is.
-fn lncc(a: &[f32], b: &[f32], shape: [usize; 3]) -> Vec<f32> {
+pub fn lncc(a: &[f32], b: &[f32], shape: [usize; 3]) -> Vec<f32> {
     // Sums of a, b, aa, bb, ab over the box; relative to the middle of the window, so that squares stay small.
     let middle = 0.5 * (WINDOW[0] + WINDOW[1]);
     let product = |f: &dyn Fn(f64, f64) -> f64| -> Vec<f64> {

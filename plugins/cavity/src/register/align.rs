@@ -151,14 +151,30 @@ pub fn align(
         bending: options.bending,
     };
     if options.free_form {
-        for attempt in 0..TRIES {
-            if attempt > 0 {
-                out.bending *= STIFFER;
-            }
-            out = free_form(par, fixed, moving, options, watch, out)?;
-            if out.least_determinant > LEAST_DETERMINANT {
-                break;
-            }
+        out = deform(par, fixed, moving, options, watch, out)?;
+    }
+    Ok(out)
+}
+
+/// Goes on from a linear map with the free form, stiffer where the map would be squeezed too much.
+///
+/// # Errors
+/// The moving grid has no inverse; those of `watch`.
+pub fn deform(
+    par: &dyn Parallel,
+    fixed: &Prepared,
+    moving: &Prepared,
+    options: &Options,
+    watch: Watch,
+    mut out: Aligned,
+) -> Result<Aligned> {
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            out.bending *= STIFFER;
+        }
+        out = free_form(par, fixed, moving, options, watch, out)?;
+        if out.least_determinant > LEAST_DETERMINANT {
+            break;
         }
     }
     Ok(out)

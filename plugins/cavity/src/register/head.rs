@@ -11,7 +11,7 @@ const OPEN_MM: f64 = 6.0;
 /// How far round the head registration looks, mm.
 pub const MARGIN_MM: f64 = 8.0;
 /// How much of the head from its vertex down is compared, mm: necks differ.
-const CAP_MM: f64 = 140.0;
+pub const CAP_MM: f64 = 140.0;
 
 /// The head's voxels at one level, and the voxels within [`MARGIN_MM`] of it.
 pub struct Head {
@@ -28,7 +28,7 @@ pub struct Head {
 pub struct Pose {
     /// Its middle.
     pub middle: [f64; 3],
-    /// The middle of its top [`CAP_MM`].
+    /// The middle of its top.
     pub cap: [f64; 3],
     /// Principal axes of its bright parts, of the smallest variance first, each a row.
     pub axes: [[f64; 3]; 3],
@@ -56,8 +56,8 @@ impl Head {
         self.mask.iter().map(|&v| f64::from(v)).sum::<f64>() * self.grid.voxel_volume_mm3() / 1000.0
     }
 
-    /// How it lies; `None` without a head.
-    pub fn pose(&self, par: &dyn Parallel, level: &Level) -> Option<Pose> {
+    /// How it lies, its top being the highest `cap_mm`; `None` without a head.
+    pub fn pose(&self, par: &dyn Parallel, level: &Level, cap_mm: f64) -> Option<Pose> {
         let [nx, ny, _] = self.grid.shape;
         let place = |n: usize| self.grid.affine.apply([n % nx, n / nx % ny, n / nx / ny].map(|v| v as f64));
         let top = map_ranges(par, self.mask.len(), 1 << 14, &|range| {
@@ -69,7 +69,7 @@ impl Head {
             for n in range.filter(|&n| self.mask[n] != 0) {
                 let p = place(n);
                 sums.middle.add(p, 1.0);
-                if p[2] > top - CAP_MM {
+                if p[2] > top - cap_mm {
                     sums.cap.add(p, 1.0);
                     sums.bright.add(p, f64::from(level.data[n]).max(0.0));
                 }
@@ -194,7 +194,7 @@ mod tests {
         let level = Level { grid, data };
         let head = Head::new(&Serial, &level);
         assert!((head.ml() / 1436.8 - 1.0).abs() < 0.03, "{}", head.ml());
-        let pose = head.pose(&Serial, &level).unwrap();
+        let pose = head.pose(&Serial, &level, CAP_MM).unwrap();
         assert!(pose.middle.iter().all(|v| v.abs() < 1.0), "{pose:?}");
         assert!((pose.cap[2] - 0.0).abs() < 3.0, "{pose:?}");
     }

@@ -43,6 +43,12 @@ impl Linear {
         }))
     }
 
+    /// The map of a matrix of world coordinates, about the origin.
+    pub fn of(affine: &Affine) -> Self {
+        let m = &affine.0;
+        Self { matrix: m.map(|row| [row[0], row[1], row[2]]), centre: [0.0; 3], shift: m.map(|row| row[3]) }
+    }
+
     /// Where the place `p` from the centre goes.
     pub fn apply(&self, p: [f64; 3]) -> [f64; 3] {
         [0, 1, 2].map(|r| {

@@ -1,6 +1,6 @@
 //! A scan made ready to be registered; once, however often it is.
 
-use super::head::{Head, Pose};
+use super::head::{CAP_MM, Head, Pose};
 use super::pyramid::Level;
 use ichor_image::resample::Sample;
 use ichor_image::{Bounds, Grid, Parallel, bounding_box};
@@ -52,7 +52,7 @@ impl Prepared {
         let head_level = (0..levels).find(|l| mm * f64::from(1u32 << l) >= HEAD_MM).unwrap_or(levels - 1);
         let head = Head::new(par, &all[head_level]);
         let ml = head.ml();
-        let pose = head.pose(par, &all[head_level]).filter(|_| ml >= LEAST_ML);
+        let pose = head.pose(par, &all[head_level], CAP_MM).filter(|_| ml >= LEAST_ML);
         let pose = pose.ok_or_else(|| {
             let what = if counts.is_empty() { "the largest piece above -20 HU" } else { "the mask" };
             Error::bad_input(format!(
