@@ -46,8 +46,14 @@ fn the_examples_pass_in_all_three_languages() {
 
 #[test]
 fn the_shipped_plugins_pass() {
-    // A small head: the stage runs some sixty times.
-    let small = ["phantom-head.shape=[48, 48, 10]", "phantom-head.spacing=[4.5, 4.5, 18]"];
+    // A small head, a short training: the stages run some sixty times.
+    let small = [
+        ("phantom", "phantom-head.shape=[48, 48, 10]"),
+        ("phantom", "phantom-head.spacing=[4.5, 4.5, 18]"),
+        ("cnn", "train-unet3d.patches=1"),
+        ("cnn", "train-unet3d.width=1"),
+        ("cnn", "train-unet3d.patch=[4, 4, 4]"),
+    ];
     let libraries = std::fs::read_dir(bin()).unwrap().map(|e| e.unwrap().path());
     let shipped = libraries.filter(|p| {
         let name = p.file_name().unwrap().to_str().unwrap();
@@ -55,9 +61,14 @@ fn the_shipped_plugins_pass() {
     });
     let mut count = 0;
     for library in shipped {
-        let is_phantom = library.to_str().unwrap().contains("phantom");
-        let set: Vec<&str> =
-            if is_phantom { small.iter().flat_map(|s| ["--set", s]).collect() } else { vec![] };
+        let name = library.to_str().unwrap();
+        let set: Vec<&str> = small
+            .iter()
+            .filter(|(plugin, _)| name.contains(plugin))
+            .flat_map(|(_, change)| ["--set", change])
+            // A step of the widest network that its schema allows.
+            .chain(["--memory", "6144", "--seconds", "120"])
+            .collect();
         let (ended, json) = check(&library, &set);
         assert_eq!(
             (ended.code, names(&json, "failed")),

@@ -1,0 +1,76 @@
+//! Feature maps.
+
+use ichor_image::Parallel;
+use ichor_image::parallel::for_each_chunk;
+
+/// Numbers that kernels may read behind the last plane of a map.
+const SLACK: usize = 64;
+
+/// Feature maps of one patch, plane by plane: x fastest, then y, then the channel, then z.
+#[derive(Clone, Debug)]
+pub struct Map {
+    /// Feature maps.
+    pub channels: usize,
+    /// Voxels along x, y and z.
+    pub shape: [usize; 3],
+    data: Vec<f32>,
+}
+
+impl Map {
+    /// All zero.
+    pub fn zeros(channels: usize, shape: [usize; 3]) -> Self {
+        Self { channels, shape, data: vec![0.0; channels * shape.iter().product::<usize>() + SLACK] }
+    }
+
+    /// From one volume after another, x fastest.
+    ///
+    /// # Panics
+    /// There are not as many numbers as voxels.
+    pub fn from_volumes(values: &[f32], channels: usize, shape: [usize; 3]) -> Self {
+        let mut out = Self::zeros(channels, shape);
+        let plane = out.plane();
+        assert_eq!(values.len(), out.count(), "values and shape disagree");
+        for (n, to) in out.values_mut().chunks_mut(plane).enumerate() {
+            let (z, c) = (n / channels, n % channels);
+            to.copy_from_slice(&values[plane * (c * shape[2] + z)..][..plane]);
+        }
+        out
+    }
+
+    /// Numbers of a plane of one channel.
+    pub fn plane(&self) -> usize {
+        self.shape[0] * self.shape[1]
+    }
+
+    /// Numbers of a z, all channels.
+    pub fn slab(&self) -> usize {
+        self.channels * self.plane()
+    }
+
+    /// Numbers in all.
+    pub fn count(&self) -> usize {
+        self.slab() * self.shape[2]
+    }
+
+    /// The numbers.
+    pub fn values(&self) -> &[f32] {
+        &self.data[..self.count()]
+    }
+
+    /// The numbers, to be changed.
+    pub fn values_mut(&mut self) -> &mut [f32] {
+        let n = self.count();
+        &mut self.data[..n]
+    }
+
+    /// The numbers and what kernels may read behind them.
+    pub(crate) fn with_slack(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// Calls `body(z, slab)` for every z.
+    pub(crate) fn for_each_slab(&mut self, par: &dyn Parallel, body: &(dyn Fn(usize, &mut [f32]) + Sync)) {
+        let slab = self.slab();
+        for_each_chunk(par, self.values_mut(), slab, body);
+    }
+}

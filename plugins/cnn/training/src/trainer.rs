@@ -1,0 +1,423 @@
+//! The network forward and backward, and the change of its weights.
+
+use crate::conv::{backward_input, backward_weight, forward, head, head_backward};
+use crate::map::Map;
+use crate::norm::{Moments, Norm};
+use crate::scale::{join, join_backward, pool, pool_backward};
+use ichor_image::Parallel;
+use ichor_image::random::uniform_at;
+use ichor_unet::{Architecture, Weights};
+
+/// Share of a patch in the running mean and variance of the batch normalisation, as in PyTorch.
+const MOMENTUM: f32 = 0.1;
+
+/// What is made small.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Cross-entropy, weighted voxel by voxel.
+    CrossEntropy,
+    /// The same plus one minus the soft Dice coefficient of class 1 over the whole patch.
+    DiceCrossEntropy,
+}
+
+/// A patch with its truth.
+#[derive(Clone, Copy)]
+pub struct Patch<'a> {
+    /// The image, x fastest, then y, z, channel.
+    pub image: &'a [f32],
+    /// Voxels of the image.
+    pub shape: [usize; 3],
+    /// Class of every voxel of the output.
+    pub target: &'a [u8],
+    /// Weight of every voxel of the output.
+    pub weight: &'a [f32],
+}
+
+/// A network in training.
+pub struct Trainer {
+    net: Architecture,
+    weights: Weights,
+    /// Of each convolution: weight, then gamma and beta, or the bias of the last.
+    gradient: Vec<[Vec<f32>; 3]>,
+    velocity: Vec<[Vec<f32>; 3]>,
+    patches: usize,
+}
+
+/// What a layer's backward pass needs of its forward pass.
+struct Saved {
+    input: Map,
+    convolved: Map,
+    moments: Moments,
+}
+
+impl Trainer {
+    /// Starts from weights, with normalisation in every layer but the last.
+    ///
+    /// # Errors
+    /// The weights are not those of the network, or lack normalisation.
+    pub fn new(net: &Architecture, weights: Weights) -> Result<Self, String> {
+        weights.check(net)?;
+        let n = weights.convolutions.len();
+        if weights.convolutions[..n - 1].iter().any(|c| c.norm.is_none()) {
+            return Err("the network has no batch normalisation to train with".into());
+        }
+        let zeros: Vec<[Vec<f32>; 3]> = weights
+            .convolutions
+            .iter()
+            .map(|c| {
+                let norm = if c.norm.is_some() { c.bias.len() } else { 0 };
+                [vec![0.0; c.weight.len()], vec![0.0; c.bias.len()], vec![0.0; norm]]
+            })
+            .collect();
+        Ok(Self { net: *net, weights, gradient: zeros.clone(), velocity: zeros, patches: 0 })
+    }
+
+    /// The weights as they are now.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// The memory of stochastic gradient descent, in the order of the convolutions.
+    pub fn velocity(&self) -> impl Iterator<Item = &[f32]> {
+        self.velocity.iter().flatten().map(Vec::as_slice)
+    }
+
+    /// Goes on with the memory that [`Trainer::velocity`] gave.
+    ///
+    /// # Errors
+    /// It is of another network.
+    pub fn set_velocity(&mut self, values: &[Vec<f32>]) -> Result<(), String> {
+        let slots = self.velocity.iter_mut().flatten();
+        let mut given = values.iter();
+        for slot in slots {
+            let value = given.next().filter(|v| v.len() == slot.len());
+            slot.clone_from(value.ok_or("the optimiser's state is of another network")?);
+        }
+        Ok(())
+    }
+
+    fn layer(&self, par: &dyn Parallel, n: usize, input: Map) -> (Map, Saved) {
+        let c = &self.weights.convolutions[n];
+        let convolved = forward(par, &input, &c.weight, c.bias.len());
+        let moments = Moments::of(par, &convolved);
+        let out =
+            self.norm(n).map_or_else(|| convolved.clone(), |norm| norm.forward(par, &convolved, &moments));
+        (out, Saved { input, convolved, moments })
+    }
+
+    fn norm(&self, n: usize) -> Option<Norm<'_>> {
+        let norm = self.weights.convolutions[n].norm.as_ref()?;
+        Some(Norm { gamma: &norm.gamma, beta: &norm.beta, epsilon: norm.epsilon, slope: self.net.slope })
+    }
+
+    /// Adds the gradient of a patch's loss, and moves the running mean and variance. `dropout` is the share of values
+    /// dropped in the bottom scale; which ones is up to `seed`. Gives the loss.
+    ///
+    /// # Errors
+    /// The patch does not fit the network.
+    pub fn learn(
+        &mut self,
+        par: &dyn Parallel,
+        patch: Patch,
+        loss: Loss,
+        dropout: f64,
+        seed: u64,
+    ) -> Result<f64, String> {
+        let (depth, by) = (self.net.depth, self.net.pool);
+        let voxels: usize = self.net.output_shape(patch.shape)?.iter().product();
+        if patch.target.len() != voxels || patch.weight.len() != voxels {
+            return Err(format!(
+                "the patch has {} targets and {} weights, not {voxels}",
+                patch.target.len(),
+                patch.weight.len()
+            ));
+        }
+        let mut x = Map::from_volumes(patch.image, self.net.inputs, patch.shape);
+        let mut saved = Vec::new();
+        let mut skips = Vec::new();
+        for scale in 0..=depth {
+            for n in 0..2 {
+                let (mut y, s) = self.layer(par, 2 * scale + n, x);
+                saved.push(s);
+                if scale == depth {
+                    drop_some(&mut y, dropout, seed.wrapping_add(n as u64));
+                }
+                x = y;
+            }
+            if scale < depth {
+                let (small, places) = pool(par, &x, by);
+                skips.push((x, places));
+                x = small;
+            }
+        }
+        let mut below = Vec::new();
+        for (n, (skip, _)) in skips.iter().rev().enumerate() {
+            below.push((x.channels, x.shape));
+            x = join(par, &x, skip, by);
+            for k in 0..2 {
+                let (y, s) = self.layer(par, 2 * (depth + 1 + n) + k, x);
+                saved.push(s);
+                x = y;
+            }
+        }
+        let last = saved.len();
+        let c = &self.weights.convolutions[last];
+        let scores = head(par, &x, &c.weight, &c.bias);
+        let (value, mut dy) = loss.of(&scores, patch.target, patch.weight);
+        drop(scores);
+
+        let (w, b, dx) = head_backward(par, &x, &dy, &c.weight);
+        add_to(&mut self.gradient[last], [w, b, Vec::new()]);
+        drop(x);
+        dy = dx;
+        let mut sides: Vec<Map> = Vec::new();
+        for (scale, (skip, _)) in skips.iter().enumerate() {
+            for _ in 0..2 {
+                dy = self.back(par, &mut saved, dy, true);
+            }
+            let [down, side] = join_backward(par, &dy, below[depth - 1 - scale], skip.shape, by);
+            sides.push(side);
+            dy = down;
+        }
+        for scale in (0..=depth).rev() {
+            for n in (0..2).rev() {
+                if scale == depth {
+                    drop_some(&mut dy, dropout, seed.wrapping_add(n as u64));
+                }
+                dy = self.back(par, &mut saved, dy, scale + n > 0);
+            }
+            if scale > 0 {
+                let mut side = sides.pop().unwrap_or_else(|| Map::zeros(0, [0; 3]));
+                let (_, places) = &skips[scale - 1];
+                pool_backward(par, &dy, places, by, &mut side);
+                skips.truncate(scale - 1);
+                dy = side;
+            }
+        }
+        self.patches += 1;
+        Ok(value)
+    }
+
+    /// The last saved layer backward: the gradient of its input, if it is `needed`.
+    fn back(&mut self, par: &dyn Parallel, saved: &mut Vec<Saved>, mut dy: Map, needed: bool) -> Map {
+        let Some(s) = saved.pop() else { return dy };
+        let n = saved.len();
+        let (gamma, beta) = match self.norm(n) {
+            Some(norm) => norm.backward(par, &s.convolved, &s.moments, &mut dy),
+            None => (Vec::new(), Vec::new()),
+        };
+        let voxels = (s.convolved.plane() * s.convolved.shape[2]) as f32;
+        drop(s.convolved);
+        add_to(&mut self.gradient[n], [backward_weight(par, &s.input, &dy), gamma, beta]);
+        let c = &mut self.weights.convolutions[n];
+        if let Some(norm) = &mut c.norm {
+            for (k, bias) in c.bias.iter().enumerate() {
+                let variance = s.moments.variance[k] * voxels / (voxels - 1.0).max(1.0);
+                norm.mean[k] += MOMENTUM * (s.moments.mean[k] + bias - norm.mean[k]);
+                norm.variance[k] += MOMENTUM * (variance - norm.variance[k]);
+            }
+        }
+        if needed { backward_input(par, &dy, &c.weight, s.input.channels) } else { dy }
+    }
+
+    /// One step of stochastic gradient descent with Nesterov momentum along the mean gradient of the patches since
+    /// the last step, which is forgotten.
+    pub fn step(&mut self, rate: f64, momentum: f64) {
+        let (rate, momentum, share) = (rate as f32, momentum as f32, 1.0 / self.patches.max(1) as f32);
+        for ((c, g), v) in
+            self.weights.convolutions.iter_mut().zip(&mut self.gradient).zip(&mut self.velocity)
+        {
+            let mut go = |values: &mut [f32], n: usize| {
+                for ((w, g), v) in values.iter_mut().zip(&mut g[n]).zip(&mut v[n]) {
+                    let gradient = *g * share;
+                    *v = momentum * *v + gradient;
+                    *w -= rate * (gradient + momentum * *v);
+                    *g = 0.0;
+                }
+            };
+            go(&mut c.weight, 0);
+            match &mut c.norm {
+                Some(norm) => {
+                    go(&mut norm.gamma, 1);
+                    go(&mut norm.beta, 2);
+                }
+                None => go(&mut c.bias, 1),
+            }
+        }
+        self.patches = 0;
+    }
+
+    /// The mean gradient so far, in the order of the convolutions.
+    pub fn gradient(&self) -> Vec<Vec<f32>> {
+        let share = 1.0 / self.patches.max(1) as f32;
+        self.gradient.iter().flatten().map(|g| g.iter().map(|v| v * share).collect()).collect()
+    }
+}
+
+fn add_to(sum: &mut [Vec<f32>; 3], parts: [Vec<f32>; 3]) {
+    for (sum, part) in sum.iter_mut().zip(parts) {
+        sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
+    }
+}
+
+/// Drops values, and makes up for it in the others.
+fn drop_some(x: &mut Map, share: f64, seed: u64) {
+    if share <= 0.0 {
+        return;
+    }
+    let keep = (1.0 / (1.0 - share)) as f32;
+    for (v, n) in x.values_mut().iter_mut().zip(0..) {
+        *v *= if uniform_at(seed, n) < share { 0.0 } else { keep };
+    }
+}
+
+impl Loss {
+    /// The loss and its gradient with respect to the scores.
+    fn of(self, scores: &Map, target: &[u8], weight: &[f32]) -> (f64, Map) {
+        let (plane, classes) = (scores.plane(), scores.channels);
+        let total: f64 = weight.iter().map(|&w| f64::from(w)).sum::<f64>().max(1e-6);
+        let mut grad = Map::zeros(classes, scores.shape);
+        let slab = scores.slab();
+        let (mut sum, mut both, mut either) = (0.0f64, 0.0f64, 0.0f64);
+        let mut p = vec![0.0f64; classes];
+        let places = |n: usize, c: usize| n / plane * slab + c * plane + n % plane;
+        for (n, (&t, &w)) in target.iter().zip(weight).enumerate() {
+            let score = |c: usize| f64::from(scores.values()[places(n, c)]);
+            let top = (0..classes).map(score).fold(f64::NEG_INFINITY, f64::max);
+            let whole: f64 = (0..classes).map(|c| (score(c) - top).exp()).sum();
+            let t = usize::from(t).min(classes - 1);
+            sum += f64::from(w) * (whole.ln() + top - score(t));
+            for (c, p) in p.iter_mut().enumerate() {
+                *p = (score(c) - top).exp() / whole;
+                let right = if c == t { 1.0 } else { 0.0 };
+                grad.values_mut()[places(n, c)] = (f64::from(w) / total * (*p - right)) as f32;
+            }
+            let truth = f64::from(u8::from(t == 1));
+            both += p[1] * truth;
+            either += p[1] + truth;
+        }
+        let mut loss = sum / total;
+        if self == Self::DiceCrossEntropy {
+            let (top, low) = (2.0 * both + 1.0, either + 1.0);
+            loss += 1.0 - top / low;
+            for (n, &t) in target.iter().enumerate() {
+                let score = |c: usize| f64::from(scores.values()[places(n, c)]);
+                let rest: f64 = (0..classes).map(|c| (score(c) - score(1)).exp()).sum();
+                let p1 = 1.0 / rest;
+                let slope = -(2.0 * f64::from(u8::from(t == 1)) * low - top) / (low * low);
+                for c in 0..classes {
+                    let pc = (score(c) - score(1)).exp() / rest;
+                    let right = if c == 1 { 1.0 } else { 0.0 };
+                    grad.values_mut()[places(n, c)] += (slope * p1 * (right - pc)) as f32;
+                }
+            }
+        }
+        (loss, grad)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ichor_image::parallel::Threads;
+    use ichor_image::{Random, Serial};
+    use ichor_unet::{Engine, Isa, Precision};
+
+    fn net() -> Architecture {
+        Architecture { depth: 1, width: 3, ..Architecture::thick(3) }
+    }
+
+    fn patch(net: &Architecture, output: [usize; 3]) -> (Vec<f32>, [usize; 3], Vec<u8>, Vec<f32>) {
+        let shape = net.input_for(output).unwrap();
+        let mut random = Random::new(9);
+        let image: Vec<f32> = (0..shape.iter().product()).map(|_| random.uniform() as f32).collect();
+        let n: usize = output.iter().product();
+        let target: Vec<u8> = (0..n).map(|_| u8::from(random.uniform() < 0.4)).collect();
+        let weight = (0..n).map(|_| f32::from(u8::from(random.uniform() < 0.7))).collect();
+        (image, shape, target, weight)
+    }
+
+    /// The loss where the weights are moved by `by` along a direction, and the slope that the gradient promises.
+    fn probe(loss: Loss, by: f32) -> (f64, f64) {
+        let net = net();
+        let (image, shape, target, weight) = patch(&net, [6, 8, 5]);
+        let patch = Patch { image: &image, shape, target: &target, weight: &weight };
+        let mut trainer = Trainer::new(&net, Weights::random(&net, 4)).unwrap();
+        let mut slope = 0.0;
+        if by == 0.0 {
+            trainer.learn(&Serial, patch, loss, 0.3, 5).unwrap();
+            let mut random = Random::new(1);
+            for g in trainer.gradient().iter().flatten() {
+                slope += random.normal() * f64::from(*g);
+            }
+            return (0.0, slope);
+        }
+        let mut random = Random::new(1);
+        for c in &mut trainer.weights.convolutions {
+            let mut go = |v: &mut Vec<f32>| v.iter_mut().for_each(|v| *v += by * random.normal() as f32);
+            go(&mut c.weight);
+            match &mut c.norm {
+                Some(n) => {
+                    go(&mut n.gamma);
+                    go(&mut n.beta);
+                }
+                None => go(&mut c.bias),
+            }
+        }
+        (trainer.learn(&Serial, patch, loss, 0.3, 5).unwrap(), slope)
+    }
+
+    #[test]
+    fn the_gradient_is_the_slope_of_the_loss() {
+        for loss in [Loss::CrossEntropy, Loss::DiceCrossEntropy] {
+            let h = 1e-4; // small, because the leaky ReLU and the pooling have kinks
+            let slope = (probe(loss, h).0 - probe(loss, -h).0) / (2.0 * f64::from(h));
+            let want = probe(loss, 0.0).1;
+            assert!(
+                (slope - want).abs() < 0.02 * want.abs().max(0.1),
+                "{loss:?}: {want} promised, {slope} found"
+            );
+        }
+    }
+
+    #[test]
+    fn threads_change_no_bit() {
+        let net = Architecture { depth: 2, ..Architecture::thin(2) };
+        let (image, shape, target, weight) = patch(&net, [4, 8, 4]);
+        let train = |par: &dyn Parallel| {
+            let mut trainer = Trainer::new(&net, Weights::random(&net, 4)).unwrap();
+            for n in 0..3 {
+                let patch = Patch { image: &image, shape, target: &target, weight: &weight };
+                trainer.learn(par, patch, Loss::CrossEntropy, 0.5, n).unwrap();
+                trainer.step(0.01, 0.9);
+            }
+            trainer.weights().clone()
+        };
+        assert_eq!(train(&Serial), train(&Threads(3)));
+    }
+
+    #[test]
+    fn what_is_learned_is_what_the_engine_predicts() {
+        // Bright voxels are class 1: easy, and learned in a few steps.
+        let net = Architecture { depth: 1, ..Architecture::thin(4) };
+        let (image, shape, mut target, _) = patch(&net, [12, 12, 12]);
+        let margin = net.margin();
+        for (n, t) in target.iter_mut().enumerate() {
+            let v = [n % 12 + margin[0], n / 12 % 12 + margin[1], n / 144 + margin[2]];
+            *t = u8::from(image[v[0] + shape[0] * (v[1] + shape[1] * v[2])] > 0.6);
+        }
+        let weight = vec![1.0; target.len()];
+        let patch = Patch { image: &image, shape, target: &target, weight: &weight };
+        let mut trainer = Trainer::new(&net, Weights::random(&net, 4)).unwrap();
+        let mut losses = Vec::new();
+        for n in 0..60 {
+            losses.push(trainer.learn(&Serial, patch, Loss::CrossEntropy, 0.0, n).unwrap());
+            trainer.step(0.05, 0.9);
+        }
+        assert!(losses[59] < 0.3 * losses[0], "{losses:?}");
+        let engine = Engine::new(&net, trainer.weights(), Precision::F32, Isa::best(Precision::F32)).unwrap();
+        let p = engine.infer(&Serial, &image, shape, &|| false, &|_| {}).unwrap();
+        let right = p.iter().zip(&target).filter(|(p, t)| u8::from(**p >= 0.5) == **t).count();
+        assert!(right * 10 > target.len() * 9, "{right} of {}", target.len());
+    }
+}
