@@ -5,7 +5,7 @@ use crate::console;
 use crate::project::{Installed, PipelineArgs, PipelineError, worker_command};
 use ichor_exec::{Isolation, forecast, workers};
 use ichor_host::{Host, HostOptions};
-use ichor_spec::{Diagnostic, Plan};
+use ichor_spec::{Diagnostic, Options, Plan};
 use serde_json::{Value, json};
 
 #[derive(clap::Args)]
@@ -25,6 +25,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         if bound {
             refuse_misfits(&plan, &installed).map_err(PipelineError::Other)?;
         }
+        check_group(&args.pipeline, &installed)?;
         Ok(plan)
     });
     match resolved {
@@ -60,6 +61,31 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             }
             Err(error.into())
         }
+    }
+}
+
+/// What `ichor batch` would run over all cases: that its stages fit, and that the cases have what it needs.
+fn check_group(pipeline: &PipelineArgs, installed: &Installed) -> Result<(), PipelineError> {
+    let Some(group) = pipeline.spec()?.group_pipeline(&[], &|_| true) else { return Ok(()) };
+    let mut cases = pipeline.clone();
+    cases.keep.extend(group.needs.clone());
+    let plan = cases.resolve(installed, false)?;
+    tables_only(&plan, &group.needs)?;
+    pipeline.resolved(&group.spec, &Options::default(), installed)?;
+    Ok(())
+}
+
+/// Of what the cases write for their group, all are tables.
+pub fn tables_only(plan: &Plan, needs: &[String]) -> Result<(), Failure> {
+    let is_table = |need: &&String| {
+        let name = format!("save:{}", ichor_spec::spec::group_input(need, None));
+        plan.stages.iter().any(|stage| stage.stage.id == "save-table" && stage.name.starts_with(&name))
+    };
+    match needs.iter().find(|need| !is_table(need)) {
+        None => Ok(()),
+        Some(need) => Err(Failure::usage(format!(
+            "a stage of `group` takes `{need}` of the cases, which is no table; only tables are put together"
+        ))),
     }
 }
 

@@ -7,7 +7,7 @@ use ichor_exec::{Cache, Isolation};
 use ichor_host::{Host, HostOptions};
 use std::path::{Path, PathBuf};
 
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct EngineArgs {
     /// Threads to compute with, all stages together [default: all processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
@@ -59,6 +59,17 @@ impl EngineArgs {
             Isolate::Auto => Isolation::Auto,
             Isolate::InProcess => Isolation::InProcess,
             Isolate::Worker => Isolation::Worker,
+        }
+    }
+
+    /// One of `parts` equal parts of threads and memory.
+    pub fn divided(&self, parts: u32) -> Self {
+        let all = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+        let threads = (self.threads.unwrap_or(all) / parts.max(1)).max(1);
+        Self {
+            threads: Some(threads),
+            memory: self.memory.map(|m| m / u64::from(parts.max(1))),
+            ..self.clone()
         }
     }
 

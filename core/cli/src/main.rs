@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod batch;
 mod check;
 mod console;
 mod engine;
@@ -35,6 +36,10 @@ struct Args {
 enum Command {
     /// Run a pipeline
     Run(run::Args),
+    /// Run a pipeline over a table of cases, then its `group` over all of them
+    ///
+    /// A case that fails stops no other. The same command again goes on where it was stopped, and does again what failed.
+    Batch(batch::Args),
     /// Check a pipeline; reads no voxel and runs no plugin
     Check(check::Args),
     /// Tell what a run would do and need; reads headers, runs no stage
@@ -54,6 +59,9 @@ enum Command {
     Rerun(rerun::Args),
     /// Write down which plugins and models a pipeline may use, for runs with --locked
     Lock(lock::Args),
+    /// Run some cases of a batch
+    #[command(hide = true)]
+    Shard(batch::ShardArgs),
     /// Serve one plugin's stages to a host process
     #[command(hide = true)]
     Worker(worker::Args),
@@ -62,6 +70,8 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Batch(args) => batch::run(&args),
+        Command::Shard(args) => batch::run_shard(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Graph(args) => graph::run(&args),

@@ -2,7 +2,7 @@
 
 use crate::Failure;
 use ichor_host::{PluginDir, PluginFile, find_plugins, find_plugins_anywhere};
-use ichor_spec::{Catalogue, Diagnostics, MAX_DOCUMENT_BYTES, Options, Override, Plan};
+use ichor_spec::{Catalogue, Diagnostics, MAX_DOCUMENT_BYTES, Options, Override, Plan, Spec};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Where plugins are looked for.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct PluginArgs {
     /// A folder with plugins; may be given more than once
     ///
@@ -25,7 +25,7 @@ pub struct PluginArgs {
 }
 
 /// A pipeline and what is bound to it.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct PipelineArgs {
     /// The pipeline file (YAML)
     pub pipeline: PathBuf,
@@ -119,15 +119,21 @@ impl PipelineArgs {
         !self.inputs.is_empty()
     }
 
-    /// Reads and resolves the pipeline; prints nothing.
-    pub fn resolve(&self, installed: &Installed, require_inputs: bool) -> Result<Plan, PipelineError> {
+    /// The inputs that the command line binds.
+    pub fn bound(&self) -> Result<BTreeMap<String, String>, Failure> {
         let mut inputs = BTreeMap::new();
         for binding in &self.inputs {
             let (name, path) = split(binding, '=', "-i NAME=PATH")?;
             if inputs.insert(name.clone(), path).is_some() {
-                return Err(Failure::usage(format!("input {name} is bound twice")).into());
+                return Err(Failure::usage(format!("input {name} is bound twice")));
             }
         }
+        Ok(inputs)
+    }
+
+    /// Reads and resolves the pipeline; prints nothing.
+    pub fn resolve(&self, installed: &Installed, require_inputs: bool) -> Result<Plan, PipelineError> {
+        let inputs = self.bound()?;
         let mut overrides = Vec::new();
         for change in &self.set {
             let (target, value_text) = split(change, '=', "--set STAGE.PARAM=VALUE")?;
@@ -142,6 +148,26 @@ impl PipelineArgs {
             from: self.from.clone(),
             keep: self.keep.clone(),
         };
+        self.composed(|spec| ichor_spec::resolve(&spec, &installed.catalogue, &options))
+    }
+
+    /// Reads the pipeline, and looks nothing up.
+    pub fn spec(&self) -> Result<Spec, PipelineError> {
+        self.composed(Ok)
+    }
+
+    /// Resolves a pipeline that was made of this one.
+    pub fn resolved(
+        &self,
+        spec: &Spec,
+        options: &Options,
+        installed: &Installed,
+    ) -> Result<Plan, PipelineError> {
+        self.composed(|_| ichor_spec::resolve(spec, &installed.catalogue, options))
+    }
+
+    /// What `then` makes of the pipeline as it is written; its findings get their texts.
+    fn composed<T>(&self, then: impl FnOnce(Spec) -> Result<T, Diagnostics>) -> Result<T, PipelineError> {
         let texts = RefCell::new(BTreeMap::new());
         let read = |name: &str| {
             let text = read(Path::new(name))?;
@@ -151,7 +177,7 @@ impl PipelineArgs {
         let name = self.pipeline.display().to_string();
         let overlays: Vec<String> = self.with.iter().map(|path| path.display().to_string()).collect();
         ichor_spec::compose(&name, &overlays, &read)
-            .and_then(|spec| ichor_spec::resolve(&spec, &installed.catalogue, &options))
+            .and_then(then)
             .map_err(|findings| PipelineError::Spec(findings, texts.take()))
     }
 }

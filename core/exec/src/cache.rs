@@ -20,7 +20,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::SystemTime;
 
 /// Bytes that are compressed at a time.
@@ -39,8 +39,8 @@ const SMALL: usize = 4096;
 pub struct Cache {
     dir: PathBuf,
     limit: u64,
-    /// Whether something was put into it.
-    grew: AtomicBool,
+    /// Bytes that may be put in before it must be looked through again.
+    room: AtomicI64,
 }
 
 /// What a stage made.
@@ -127,7 +127,7 @@ impl Cache {
     /// The cache in `dir`, which need not be there yet. Beyond `limit` bytes it forgets.
     #[must_use]
     pub fn new(dir: &Path, limit: u64) -> Self {
-        Self { dir: dir.to_owned(), limit, grew: AtomicBool::new(false) }
+        Self { dir: dir.to_owned(), limit, room: AtomicI64::new(0) }
     }
 
     /// Makes the folder if it is not there, so that nobody but its owner can read it.
@@ -277,18 +277,20 @@ impl Cache {
             }
             other => other,
         }?;
-        self.grew.store(true, Ordering::Relaxed);
         fill(file.as_file_mut())?;
+        let length = file.as_file().metadata().map_or(0, |m| m.len() as i64);
+        self.room.fetch_sub(length, Ordering::Relaxed);
         file.persist(path).map_err(|e| e.error)?;
         Ok(())
     }
 
-    /// After something was put in, removes what was not used for longest until the cache keeps its limit, and what killed runs left.
+    /// Where so much was put in that it may be too much, removes what was not used for longest until the cache keeps its
+    /// limit, and what killed runs left.
     ///
     /// # Errors
     /// The folder cannot be read.
     pub fn trim(&self) -> io::Result<()> {
-        if !self.grew.swap(false, Ordering::Relaxed) {
+        if self.room.load(Ordering::Relaxed) >= 0 {
             return Ok(());
         }
         let mut files = Vec::new();
@@ -308,6 +310,9 @@ impl Cache {
             }
         }
         let mut size: u64 = files.iter().map(|f| f.1).sum();
+        // Others may put something in, too, so only a part of what is free is this run's.
+        let free = (self.limit - size.min(self.limit)) / 8;
+        self.room.store(i64::try_from(free).unwrap_or(i64::MAX), Ordering::Relaxed);
         if size <= self.limit {
             return Ok(());
         }

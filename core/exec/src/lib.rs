@@ -18,6 +18,7 @@ pub use cache::Cache;
 pub use forecast::{RunForecast, StageForecast, forecast};
 pub use key::{Parts, difference};
 pub use lock::{LOCK_FILE, Lock};
+pub use outputs::{sweep, write_whole};
 pub use record::{FileRecord, OutputRecord, PluginRecord, RunRecord, StageRecord, StageState};
 pub use run::{Isolation, Request, RunError, pipeline_files, read_sums, run, workers};
 pub use schedule::Observer;

@@ -56,13 +56,31 @@ impl OutputDir {
     }
 }
 
-/// Removes what runs left that were killed on this machine.
-fn sweep(dir: &Path) -> io::Result<()> {
+/// Removes what runs left in `dir` that were killed on this machine.
+///
+/// # Errors
+/// The folder cannot be read.
+pub fn sweep(dir: &Path) -> io::Result<()> {
     for entry in fs::read_dir(dir)?.flatten() {
         if entry.file_name().to_str().is_some_and(|name| is_left(name, STAGING)) {
-            let _ = fs::remove_dir_all(entry.path()); // another run may do the same
+            // Another run may do the same.
+            let _ = fs::remove_dir_all(entry.path()).or_else(|_| fs::remove_file(entry.path()));
         }
     }
+    Ok(())
+}
+
+/// Writes a file under a temporary name beside it, then renames it.
+///
+/// # Errors
+/// The folder or file cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new().prefix(&mine(STAGING)).tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
     Ok(())
 }
 

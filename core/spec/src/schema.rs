@@ -72,6 +72,15 @@ fn document(overlay: bool) -> Value {
         keys["inputs"] = named("input", &name, "What it is given: -i NAME=PATH");
         keys["stages"] = named("stage", &name, "Its stages by name");
         keys["outputs"] = named("connections", &name, "What is written: a file each");
+        keys["group"] = json!({
+            "description": "What `ichor batch` runs once over all cases",
+            "type": ["object", "null"],
+            "additionalProperties": false,
+            "properties": {
+                "stages": named("stage", &name, "Stages; what they take of a case has a row for each case"),
+                "outputs": named("connections", &name, "What is written: a file each"),
+            },
+        });
     }
     let required = if overlay { json!(["ichor", "overlay"]) } else { json!(["ichor", "stages"]) };
     json!({ "type": "object", "required": required, "additionalProperties": false, "properties": keys })

@@ -5,10 +5,12 @@ use crate::manifest::{Kind, Unit};
 use crate::yaml::{Node, Position, Spanned};
 
 mod compose;
+mod group;
 mod overlay;
 mod read;
 
 pub use compose::{Read, compose};
+pub use group::{GroupPipeline, GroupSpec, input_name as group_input};
 
 /// The pipeline format this crate reads: the value of the key `ichor`.
 pub const PIPELINE_FORMAT: u64 = 1;
@@ -32,6 +34,8 @@ pub struct Spec {
     pub stages: Vec<StageSpec>,
     /// What it writes.
     pub outputs: Vec<OutputSpec>,
+    /// What runs once over all cases of a batch.
+    pub group: Option<GroupSpec>,
 }
 
 /// What kind of value an input of the pipeline is.

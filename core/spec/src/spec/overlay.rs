@@ -25,7 +25,8 @@ impl Reader<'_> {
             });
             return None;
         }
-        let keys: Vec<&str> = KEYS.iter().copied().filter(|k| *k != "name").chain(["overlay"]).collect();
+        let keys: Vec<&str> =
+            KEYS.iter().copied().filter(|k| !["name", "group"].contains(k)).chain(["overlay"]).collect();
         self.fields(&root, "an overlay", &keys)?;
         Some(root)
     }

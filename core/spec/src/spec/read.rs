@@ -10,7 +10,7 @@ use crate::size;
 use crate::yaml::{Node, Position, Spanned};
 use std::collections::BTreeMap;
 
-pub(super) const KEYS: [&str; 7] = ["ichor", "name", "doc", "seed", "inputs", "stages", "outputs"];
+pub(super) const KEYS: [&str; 8] = ["ichor", "name", "doc", "seed", "inputs", "stages", "outputs", "group"];
 const INPUT_KEYS: [&str; 4] = ["kind", "unit", "doc", "default"];
 const STAGE_KEYS: [&str; 6] = ["use", "with", "in", "isolate", "limits", "doc"];
 
@@ -72,6 +72,10 @@ impl Reader<'_> {
             });
         }
         self.distinct_files(&outputs);
+        let group = match fields.get("group") {
+            None | Some(Spanned { value: Node::Null, .. }) => None,
+            Some(node) => Some(self.group(node, &stages)?),
+        };
         Some(Spec {
             file: file.to_owned(),
             files: Vec::new(),
@@ -81,6 +85,7 @@ impl Reader<'_> {
             inputs,
             stages,
             outputs,
+            group,
         })
     }
 
