@@ -83,7 +83,7 @@ def one_atlas(method):
 
 METHODS = {
     "ichor cavity-atlas": whole("deformable: true"),
-    "ichor cavity-atlas, affine": whole("deformable: false"),
+    "ichor cavity-atlas without free form": whole("deformable: false"),
     "elastix affine + bspline": one_atlas(peers.elastix(True)),
     "ANTs SyNQuick": one_atlas(peers.ants("antsRegistrationSyNQuick[s]")),
     "SimpleITK affine + demons": one_atlas(peers.simple("demons")),

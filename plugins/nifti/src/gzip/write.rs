@@ -18,7 +18,7 @@ const BATCH: usize = 64;
 const RANGE: usize = 1;
 /// At level 1, one chunk of this many is compressed at level 2: of a CT, zlib's level 1, which most programs write
 /// with, makes files 0.3 % smaller than libdeflate's, and this makes them a little smaller than zlib's.
-const DENSER: usize = 10;
+const DENSER: usize = 9;
 
 /// Compresses into `out`, which is empty, the `length` bytes that `bytes` makes, piece by piece, at a level from 1
 /// to 12. Each piece is decompressed and compared as soon as it is made. `watch` gets the part that is done. The
