@@ -11,10 +11,18 @@ pub struct Encoder<'a> {
     /// too.
     pub head: Vec<u8>,
     pub voxels: Voxels<'a>,
+    /// The same voxels as bytes, if they are those of the file; else nothing.
+    pub raw: &'a [u8],
     pub ty: NiftiType,
 }
 
-impl Encoder<'_> {
+impl<'a> Encoder<'a> {
+    /// A part of the file as it lies in memory; `None` where it must be made by [`write`](Self::write).
+    pub fn borrowed(&self, range: &Range<usize>) -> Option<&'a [u8]> {
+        let begin = range.start.checked_sub(self.head.len())?;
+        self.raw.get(begin..range.end - self.head.len())
+    }
+
     /// Length of the file.
     pub fn len(&self) -> usize {
         self.head.len() + self.count() * self.ty.size_of()
@@ -125,7 +133,7 @@ mod tests {
     use super::*;
 
     fn bytes(voxels: Voxels, ty: NiftiType) -> Result<Vec<u8>, String> {
-        let encoder = Encoder { head: vec![7; 32], voxels, ty };
+        let encoder = Encoder { head: vec![7; 32], voxels, raw: &[], ty };
         let mut whole = vec![0; encoder.len()];
         encoder.write(0..encoder.len(), &mut whole).map_err(|e| e.to_string())?;
         // Pieces make the same file.

@@ -87,7 +87,7 @@ pub fn any(file: &File, path: &str, input: &[u8]) {
 }
 
 fn packed(bytes: &[u8]) -> Vec<u8> {
-    let piece = |range: std::ops::Range<usize>| Ok(bytes[range].to_vec());
+    let piece = |range: std::ops::Range<usize>| Ok(bytes[range].into());
     let made = compress(&Serial, 1, bytes.len(), &piece, &|_| Ok(()), Blob::new());
     made.map(|blob| blob.bytes().to_vec()).unwrap_or_default()
 }

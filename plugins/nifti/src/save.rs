@@ -10,6 +10,7 @@ use crate::{affine, gzip};
 use ichor_sdk::json::Value;
 use ichor_sdk::prelude::*;
 use nifti::{Intent, NiftiType, XForm};
+use std::borrow::Cow;
 
 /// Type of a voxel in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
@@ -70,7 +71,9 @@ impl Run for SaveNifti {
         let image = run.input(Self::IMAGE)?;
         let reference = run.optional(Self::REFERENCE)?;
         let (head, ty, native) = self.head(&image, reference.as_ref(), &|note| run.info(note))?;
-        let encoder = Encoder { head, voxels: image.voxels(), ty };
+        let is_same = type_of(image.dtype()) == ty && cfg!(target_endian = "little");
+        let raw = if is_same { image.bytes() } else { &[] };
+        let encoder = Encoder { head, voxels: image.voxels(), raw, ty };
         let (media, extension) = self.media();
         let watch = |part: f64| {
             run.progress(0.8 * part, "writing");
@@ -131,7 +134,11 @@ impl SaveNifti {
             encoder.write(range, &mut out).map(|()| out)
         };
         if self.compression > 0 {
-            return gzip::write::compress(par, self.compression, encoder.len(), &piece, watch, out);
+            let bytes = |range: std::ops::Range<usize>| match encoder.borrowed(&range) {
+                Some(bytes) => Ok(Cow::Borrowed(bytes)),
+                None => piece(range).map(Cow::Owned),
+            };
+            return gzip::write::compress(par, self.compression, encoder.len(), &bytes, watch, out);
         }
         const CHUNK: usize = 1 << 20;
         const BATCH: usize = 16;
@@ -299,6 +306,7 @@ mod tests {
         let encoder = Encoder {
             head: head(&mut fields, extensions),
             voxels: Voxels::I16(voxels),
+            raw: &[], // made, not borrowed
             ty: NiftiType::Int16,
         };
         assert_eq!(encoder.head.len() % 16, 0);
@@ -315,7 +323,7 @@ mod tests {
             let stage = stage(compression);
             let mut fields = stage.fields(&grid, 1, 1, NiftiType::Int16).unwrap();
             let head = head(&mut fields, &[]);
-            let encoder = Encoder { head, voxels: Voxels::I16(&voxels), ty: NiftiType::Int16 };
+            let encoder = Encoder { head, voxels: Voxels::I16(&voxels), raw: &[], ty: NiftiType::Int16 };
             let good = stage.bytes(&Serial, &encoder, &|_| Ok(()), Blob::new()).unwrap().bytes().to_vec();
             check(&Serial, &good, &encoder, &grid, None).unwrap();
             for at in [if compression == 0 { 100 } else { 40 }, good.len() / 2, good.len() - 9] {

@@ -306,7 +306,7 @@ mod tests {
     }
 
     fn packed(raw: &[u8]) -> Vec<u8> {
-        let bytes = |range: Range<usize>| Ok(raw[range].to_vec());
+        let bytes = |range: Range<usize>| Ok(raw[range].into());
         compress(&Serial, 1, raw.len(), &bytes, &|_| Ok(()), Blob::new()).unwrap().bytes().to_vec()
     }
 

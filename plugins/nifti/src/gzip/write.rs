@@ -5,6 +5,7 @@ use super::frame::{Index, MOST_CHUNKS, header};
 use flate2::Crc;
 use ichor_sdk::prelude::*;
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Bytes that are compressed apart: large enough that matches lost at the borders cost less than 0.2 % of the
@@ -26,11 +27,11 @@ const DENSER: usize = 9;
 ///
 /// # Errors
 /// Those of `bytes` and `watch`, and a piece that does not decompress to what it was made of.
-pub fn compress<'a>(
+pub fn compress<'a, 'b>(
     par: &dyn Parallel,
     level: u32,
     length: usize,
-    bytes: &(dyn Fn(Range<usize>) -> Result<Vec<u8>> + Sync),
+    bytes: &(dyn Fn(Range<usize>) -> Result<Cow<'b, [u8]>> + Sync),
     watch: &dyn Fn(f64) -> Result<()>,
     mut out: Blob<'a>,
 ) -> Result<Blob<'a>> {
@@ -154,7 +155,7 @@ mod tests {
     }
 
     fn packed(raw: &[u8], level: u32) -> Vec<u8> {
-        let bytes = |range: Range<usize>| Ok(raw[range].to_vec());
+        let bytes = |range: Range<usize>| Ok(Cow::Borrowed(&raw[range]));
         let out = compress(&Serial, level, raw.len(), &bytes, &|_| Ok(()), Blob::new()).unwrap();
         assert!(out.bytes().len() <= most(raw.len()));
         out.bytes().to_vec()
@@ -195,6 +196,6 @@ mod tests {
     #[test]
     fn it_stops_when_told() {
         let stop = |_: f64| Err(Error::cancelled());
-        assert!(compress(&Serial, 1, 10, &|r| Ok(vec![0; r.len()]), &stop, Blob::new()).is_err());
+        assert!(compress(&Serial, 1, 10, &|r| Ok(vec![0; r.len()].into()), &stop, Blob::new()).is_err());
     }
 }
