@@ -1,8 +1,7 @@
 //! `ichor batch`: many cases, some of them bad, killed and resumed, then all of them together.
 
-use ichor_tests::{Case, Ended, contents_under, hostile, ichor, run};
+use ichor_tests::{Case, Ended, contents_under, files_under, hostile, ichor, run};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// Phantoms that are quick to make, a segmentation, and a summary of all.
 const STUDY: &str = "
@@ -119,11 +118,20 @@ fn killed_at_any_moment_it_goes_on() {
     case.write("cases.tsv", cases(6));
     assert_eq!(batch(&case, "whole", &["--no-cache"]).code, 0);
     let whole = results(&case, "whole");
-    for wait in [5, 60, 150, 300, 500] {
+    // At once, when something is on the disk, and after more and more cases.
+    let folder = case.dir.path().join("cut");
+    let files = || if folder.exists() { files_under(&folder) } else { Vec::new() };
+    let records = || files().iter().filter(|f| f.ends_with("run.json")).count();
+    let moments: [&dyn Fn() -> bool; 5] =
+        [&|| true, &|| !files().is_empty(), &|| folder.join("cases").exists(), &|| records() >= 1, &|| {
+            records() >= 4
+        }];
+    for reached in moments {
         let mut child = ichor(arguments(&case, "cut", &["--jobs", "2"])).spawn().unwrap();
-        // However far it is by then: every moment must do.
-        std::thread::park_timeout(Duration::from_millis(wait));
-        child.kill().unwrap();
+        while !reached() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        let _ = child.kill(); // it may have come to its end
         child.wait().unwrap();
     }
     let ended = batch(&case, "cut", &["--jobs", "2"]);

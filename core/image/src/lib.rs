@@ -27,6 +27,7 @@ mod runs;
 mod stack;
 #[cfg(test)]
 mod testing;
+pub mod turn;
 pub mod upright;
 
 pub use blocks::{average_blocks, block_grid};
@@ -43,4 +44,5 @@ pub use narrowing::cut_below_narrowing;
 pub use parallel::{Parallel, Serial};
 pub use random::Random;
 pub use resample::{Interpolation, Profile, Resampling, resample, resample_into};
+pub use turn::Turn;
 pub use upright::upright;

@@ -1,10 +1,10 @@
 //! A training that can go on after it was stopped.
 
+use crate::model::Numbers;
 use ichor_unet::Weights;
 use ichor_unet_training::Trainer;
-use safetensors::{Dtype, SafeTensors, View};
+use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -42,9 +42,9 @@ pub struct Measured {
 pub fn save(path: &str, state: &State, trainer: &Trainer, best: &Weights) -> Result<(), String> {
     let mut tensors = Vec::new();
     for (name, lists) in [("now", lists(trainer.weights())), ("best", lists(best))] {
-        tensors.extend(lists.into_iter().enumerate().map(|(n, v)| (format!("{name}.{n}"), Numbers::new(v))));
+        tensors.extend(lists.into_iter().enumerate().map(|(n, v)| (format!("{name}.{n}"), Numbers::flat(v))));
     }
-    tensors.extend(trainer.velocity().enumerate().map(|(n, v)| (format!("velocity.{n}"), Numbers::new(v))));
+    tensors.extend(trainer.velocity().enumerate().map(|(n, v)| (format!("velocity.{n}"), Numbers::flat(v))));
     let text = serde_json::to_string(state).map_err(|e| e.to_string())?;
     let bytes = safetensors::serialize(tensors, Some(HashMap::from([(KEY.to_owned(), text)])));
     let bytes = bytes.map_err(|e| e.to_string())?;
@@ -118,34 +118,4 @@ fn slots(weights: &mut Weights) -> Vec<&mut Vec<f32>> {
         out.extend(c.norm.iter_mut().flat_map(|n| [&mut n.gamma, &mut n.beta, &mut n.mean, &mut n.variance]));
     }
     out
-}
-
-/// A list of numbers, flat: the network says what it means.
-struct Numbers<'a> {
-    shape: [usize; 1],
-    values: &'a [f32],
-}
-
-impl<'a> Numbers<'a> {
-    fn new(values: &'a [f32]) -> Self {
-        Self { shape: [values.len()], values }
-    }
-}
-
-impl View for Numbers<'_> {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        self.values.iter().flat_map(|v| v.to_le_bytes()).collect()
-    }
-
-    fn data_len(&self) -> usize {
-        4 * self.values.len()
-    }
 }

@@ -11,7 +11,6 @@ mod patches;
 mod segment_unet3d;
 mod tiles;
 mod train_unet3d;
-mod turn;
 mod window;
 
 pub use segment_unet3d::SegmentUnet3d;

@@ -142,9 +142,16 @@ fn numbers(dtype: Dtype, data: &[u8]) -> Option<Vec<f32>> {
 }
 
 /// A tensor of f32 to be written.
-struct Numbers<'a> {
+pub struct Numbers<'a> {
     shape: Vec<usize>,
     values: &'a [f32],
+}
+
+impl<'a> Numbers<'a> {
+    /// A list of numbers.
+    pub fn flat(values: &'a [f32]) -> Self {
+        Self { shape: vec![values.len()], values }
+    }
 }
 
 impl View for Numbers<'_> {

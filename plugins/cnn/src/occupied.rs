@@ -1,7 +1,7 @@
 //! Where a volume has to be segmented, in blocks.
 
-use crate::turn::Turn;
 use ichor_image::Parallel;
+use ichor_image::Turn;
 use ichor_image::parallel::for_each_chunk;
 
 /// Which blocks of a volume hold a voxel of a mask.

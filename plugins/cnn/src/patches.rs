@@ -1,7 +1,7 @@
 //! Patches for training, drawn as Patel et al. (Scientific Reports 9, 2019, Methods) draw them.
 
-use crate::turn::Turn;
 use crate::window::read;
+use ichor_image::Turn;
 use ichor_image::{Bounds, Grid, Parallel, Random};
 use ichor_sdk::Input;
 

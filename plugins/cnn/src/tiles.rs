@@ -117,8 +117,8 @@ fn distinct_sizes(n: usize) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::turn::Turn;
     use ichor_image::Serial;
+    use ichor_image::Turn;
 
     struct ByVoxels(Architecture);
 

@@ -1,6 +1,6 @@
 //! The CT as a network reads it.
 
-use crate::turn::Turn;
+use ichor_image::Turn;
 use ichor_image::{Bounds, Parallel};
 use ichor_sdk::{Input, Voxels};
 

@@ -1,6 +1,6 @@
 //! The CT as a network reads it.
 
-use crate::turn::Turn;
+use ichor_image::Turn;
 use ichor_image::{Bounds, Parallel};
 use ichor_sdk::{Error, Input, Param, Result, Voxels};
 
@@ -63,11 +63,11 @@ impl Intensity {
     /// A box of the turned CT; 0 beyond the CT.
     pub fn read(&self, par: &dyn Parallel, ct: Voxels, turn: &Turn, bounds: &Bounds) -> Vec<f32> {
         match ct {
-            Voxels::I16(v) => turn.cut(par, v, bounds, &|v| self.of(f32::from(v))),
-            Voxels::U16(v) => turn.cut(par, v, bounds, &|v| self.of(f32::from(v))),
-            Voxels::U8(v) => turn.cut(par, v, bounds, &|v| self.of(f32::from(v))),
-            Voxels::U32(v) => turn.cut(par, v, bounds, &|v| self.of(v as f32)),
-            Voxels::F32(v) => turn.cut(par, v, bounds, &|v| self.of(v)),
+            Voxels::I16(v) => turn.cut(par, v, bounds, 0.0, &|v| self.of(f32::from(v))),
+            Voxels::U16(v) => turn.cut(par, v, bounds, 0.0, &|v| self.of(f32::from(v))),
+            Voxels::U8(v) => turn.cut(par, v, bounds, 0.0, &|v| self.of(f32::from(v))),
+            Voxels::U32(v) => turn.cut(par, v, bounds, 0.0, &|v| self.of(v as f32)),
+            Voxels::F32(v) => turn.cut(par, v, bounds, 0.0, &|v| self.of(v)),
         }
     }
 }

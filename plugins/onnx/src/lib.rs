@@ -9,7 +9,6 @@ mod mirror;
 mod patches;
 mod runtime;
 mod segment_onnx;
-mod turn;
 
 pub use segment_onnx::SegmentOnnx;
 

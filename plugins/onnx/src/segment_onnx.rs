@@ -7,8 +7,8 @@ use crate::intensity::{Intensity, Scale, single};
 use crate::mirror::{combinations, mirrored};
 use crate::patches::{Blending, Patches};
 use crate::runtime::{self, Network};
-use crate::turn::Turn;
 use ichor_image::Bounds;
+use ichor_image::Turn;
 use ichor_sdk::json::json;
 use ichor_sdk::prelude::*;
 

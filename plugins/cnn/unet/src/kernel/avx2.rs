@@ -10,37 +10,9 @@ type V = [__m256; 2];
 impl Kernel for F32 {
     type V = V;
     type W = V;
-    type Item = f32;
-    const PAIR: usize = 1;
     const ROWS: usize = 6;
     const COLS: usize = 1;
-    type B = Self::V;
-
-    #[inline(always)]
-    unsafe fn zeros() -> Self::B {
-        // SAFETY: passed on to the caller.
-        unsafe { Self::splat(0.0) }
-    }
-    #[inline(always)]
-    unsafe fn block_read(p: *const f32) -> Self::B {
-        // SAFETY: passed on to the caller.
-        unsafe { Self::load(p) }
-    }
-    #[inline(always)]
-    unsafe fn block_write(p: *mut u32, v: Self::B) {
-        // SAFETY: passed on to the caller.
-        unsafe { Self::store(p.cast(), v) }
-    }
-    #[inline(always)]
-    unsafe fn block_add(a: Self::B, b: Self::B) -> Self::B {
-        // SAFETY: passed on to the caller.
-        unsafe { Self::add(a, b) }
-    }
-    #[inline(always)]
-    unsafe fn block_sub(a: Self::B, b: Self::B) -> Self::B {
-        // SAFETY: passed on to the caller.
-        unsafe { Self::sub(a, b) }
-    }
+    f32_items!();
 
     #[inline(always)]
     unsafe fn splat(v: f32) -> V {

@@ -4,6 +4,41 @@
 //! compiled once for each.
 #![allow(clippy::needless_range_loop)] // registers go by number
 
+/// What a [`Kernel`] for maps of f32 has whatever its instruction set: a block is a vector.
+macro_rules! f32_items {
+    () => {
+        type Item = f32;
+        const PAIR: usize = 1;
+        type B = Self::V;
+
+        #[inline(always)]
+        unsafe fn zeros() -> Self::B {
+            // SAFETY: passed on to the caller.
+            unsafe { Self::splat(0.0) }
+        }
+        #[inline(always)]
+        unsafe fn block_read(p: *const f32) -> Self::B {
+            // SAFETY: passed on to the caller.
+            unsafe { Self::load(p) }
+        }
+        #[inline(always)]
+        unsafe fn block_write(p: *mut u32, v: Self::B) {
+            // SAFETY: passed on to the caller.
+            unsafe { Self::store(p.cast(), v) }
+        }
+        #[inline(always)]
+        unsafe fn block_add(a: Self::B, b: Self::B) -> Self::B {
+            // SAFETY: passed on to the caller.
+            unsafe { Self::add(a, b) }
+        }
+        #[inline(always)]
+        unsafe fn block_sub(a: Self::B, b: Self::B) -> Self::B {
+            // SAFETY: passed on to the caller.
+            unsafe { Self::sub(a, b) }
+        }
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]

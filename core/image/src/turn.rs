@@ -1,7 +1,7 @@
 //! A volume read and written with its axes in another order and direction, without a copy.
 
-use ichor_image::parallel::for_each_chunk;
-use ichor_image::{Bounds, Grid, Parallel};
+use crate::parallel::for_each_chunk;
+use crate::{Bounds, Grid, Parallel};
 
 /// Where the voxels of a turned volume lie in the array of the volume that is turned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,12 +103,24 @@ impl Turn {
             }
         }
     }
+
+    /// Whether a box of the turned volume holds a voxel that is not 0.
+    pub fn any(&self, mask: &[u8], bounds: &Bounds) -> bool {
+        let inner = bounds.clipped(self.shape);
+        let width = inner.shape()[0] as isize;
+        (inner.begin[2]..inner.end[2]).any(|k| {
+            (inner.begin[1]..inner.end[1]).any(|j| {
+                let first = self.at([inner.begin[0], j, k].map(|v| v as usize));
+                (0..width).any(|i| mask[first.wrapping_add_signed(self.strides[0] * i)] != 0)
+            })
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ichor_image::{Affine, Serial};
+    use crate::{Affine, Serial};
 
     fn tilted() -> Grid {
         let (s, c) = 0.3f64.sin_cos();
@@ -145,5 +157,16 @@ mod tests {
         let flipped = turn.mirrored([true, false, true]);
         assert_eq!(flipped.at([0, 1, 0]), turn.at([3, 1, 4]));
         assert_eq!(flipped.mirrored([true, false, true]), turn);
+    }
+
+    #[test]
+    fn a_box_with_a_voxel_is_told_from_one_without() {
+        let grid = tilted();
+        let turn = Turn::new(&grid, &grid.reoriented(['S', 'P', 'R']).unwrap());
+        let mut mask = [0; 60];
+        mask[turn.at([1, 2, 0])] = 1;
+        assert!(turn.any(&mask, &Bounds { begin: [1, 2, -3], end: [9, 3, 1] }));
+        assert!(!turn.any(&mask, &Bounds { begin: [0, 0, 1], end: [9, 9, 9] }));
+        assert!(!turn.any(&mask, &Bounds { begin: [-5, 0, 0], end: [-1, 9, 9] }));
     }
 }
