@@ -176,7 +176,8 @@ impl PipelineArgs {
         };
         let name = self.pipeline.display().to_string();
         let overlays: Vec<String> = self.with.iter().map(|path| path.display().to_string()).collect();
-        ichor_spec::compose(&name, &overlays, &read)
+        let given = self.bound()?;
+        ichor_spec::compose(&name, &overlays, &given, &read)
             .and_then(then)
             .map_err(|findings| PipelineError::Spec(findings, texts.take()))
     }

@@ -46,7 +46,8 @@ mod tests {
         assert!(is_left(&dead, ".tmp-"));
         assert!(!is_left(&dead, ".other-"));
         // Ended, but not yet waited for.
-        let mut ended = std::process::Command::new("true").stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut ended =
+            std::process::Command::new("true").stdout(std::process::Stdio::piped()).spawn().unwrap();
         let mut rest = Vec::new();
         std::io::Read::read_to_end(&mut ended.stdout.take().unwrap(), &mut rest).unwrap();
         let process = ended.id().to_string();

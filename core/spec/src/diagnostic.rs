@@ -106,6 +106,8 @@ impl std::error::Error for Diagnostics {}
 pub(crate) struct Found {
     /// Names of the files and arguments that positions index.
     files: Vec<String>,
+    /// Those that are tables.
+    tables: Vec<usize>,
     errors: Vec<(Position, Diagnostic)>,
     warnings: Vec<(Position, Diagnostic)>,
 }
@@ -113,7 +115,17 @@ pub(crate) struct Found {
 impl Found {
     /// `files` are those that are read already; the first is the pipeline.
     pub(crate) fn new(files: Vec<String>) -> Found {
-        Found { files, errors: Vec::new(), warnings: Vec::new() }
+        Self::with_tables(files, Vec::new())
+    }
+
+    /// `tables` are indices of files that are tables, whose cells are values.
+    pub(crate) fn with_tables(files: Vec<String>, tables: Vec<usize>) -> Found {
+        Found { files, tables, errors: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// The names of the tables by index.
+    pub(crate) fn tables(&self) -> Vec<(usize, String)> {
+        self.tables.iter().filter_map(|&n| Some((n, self.files.get(n)?.clone()))).collect()
     }
 
     /// Index of a file for [`Position::file`].
@@ -147,7 +159,11 @@ impl Found {
     ) {
         if self.errors.len() < MAX_ERRORS {
             let (message, help) = texts();
-            self.errors.push(self.diagnostic(at, message.into(), help.into()));
+            let error = self.diagnostic(at, message.into(), help.into());
+            // What is copied, by `each`, is wrong once.
+            if !self.errors.contains(&error) {
+                self.errors.push(error);
+            }
         }
     }
 

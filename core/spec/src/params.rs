@@ -3,7 +3,7 @@
 
 use crate::diagnostic::{Found, nearest, quote, suggest};
 use crate::manifest::StageManifest;
-use crate::spec::InputKind;
+use crate::spec::{InputKind, beside};
 use crate::yaml::{Node, Position, Spanned};
 use serde_json::{Map, Number, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +61,7 @@ pub(crate) fn check(
     let schemas = stage.params().unwrap_or(&none);
     let who = format!("stage {} ({})", quote(name), stage.id);
     let mut checked = Checked::default();
+    let tables = found.tables();
 
     let mut meant = BTreeSet::new();
     for one in given {
@@ -77,6 +78,7 @@ pub(crate) fn check(
                 literal: false,
                 reads: &mut checked.reads,
                 is_file: is_file(schema),
+                tables: &tables,
                 files: Vec::new(),
             };
             match conform(schema, one.value, param, &mut scope) {
@@ -133,6 +135,8 @@ struct Scope<'a> {
     literal: bool,
     reads: &'a mut Vec<String>,
     is_file: bool,
+    /// Files that are tables.
+    tables: &'a [(usize, String)],
     files: Vec<String>,
 }
 
@@ -255,10 +259,14 @@ fn conform(
             Ok(Value::Number(value))
         }
         Node::Text(text) if allows(schema, "string") => {
-            if scope.is_file {
-                scope.files.push(text.clone());
+            if !scope.is_file {
+                return Ok(Value::String(text.clone()));
             }
-            Ok(Value::String(text.clone()))
+            // A path in a table is relative to the table's folder.
+            let table = scope.tables.iter().find(|(n, _)| *n == node.at.file);
+            let path = table.map_or_else(|| text.clone(), |(_, table)| beside(table, text));
+            scope.files.push(path.clone());
+            Ok(Value::String(path))
         }
         Node::Seq(items) if allows(schema, "array") => {
             let limit = |key: &str| schema.get(key).and_then(Value::as_u64);
@@ -412,6 +420,7 @@ pub(crate) fn check_schema(schema: &Value) -> Result<(), String> {
         literal: true,
         reads: &mut Vec::new(),
         is_file: false,
+        tables: &[],
         files: Vec::new(),
     };
     match conform(schema, &node, "", &mut scope) {

@@ -154,7 +154,7 @@ pub fn resolve(spec: &Spec, catalogue: &Catalogue, options: &Options) -> Result<
     let mut resolver = Resolver {
         spec,
         catalogue,
-        found: Found::new(spec.files.clone()),
+        found: Found::with_tables(spec.files.clone(), spec.tables.clone()),
         scopes: Vec::new(),
         doors: Vec::new(),
         depth: 0,
@@ -313,7 +313,9 @@ impl<'a> Resolver<'a> {
             self.stages.iter().filter(|s| s.scope == 0).flat_map(|s| &s.params.reads).collect();
         for input in &self.spec.inputs {
             let name = &input.name.value;
-            if top.values.contains_key(name) && !in_params.contains(name) && !top.reads.contains(name) {
+            let is_read =
+                in_params.contains(name) || top.reads.contains(name) || self.spec.table_inputs.contains(name);
+            if top.values.contains_key(name) && !is_read {
                 let message = format!("nothing uses the input {}", quote(name));
                 let place = if input.kind.carries().is_some() { "`in`" } else { "`with`" };
                 let help = format!("write `$inputs.{name}` in the {place} of a stage, or remove it");

@@ -6,8 +6,8 @@ use crate::spec::{InputKind, PIPELINE_FORMAT};
 use serde_json::{Map, Value, json};
 
 const NAME: &str = "[A-Za-z0-9_][A-Za-z0-9_-]{0,63}";
-/// What stands for the value of an input of the pipeline.
-const REFERENCE: &str = r"^\$inputs\.";
+/// What stands for the value of an input of the pipeline, or for a cell of `each`.
+const REFERENCE: &str = r"^\$(inputs|each)\.";
 const PIPELINE_FILE: &str = r"^.+\.ya?ml$";
 
 /// The schema (draft 2020-12) of pipelines and overlays that use the stages of `catalogue`.
@@ -150,6 +150,12 @@ fn stage(stages: &[&StageManifest], change: bool) -> Value {
         "additionalProperties": false,
         "properties": {
             "use": of("use"),
+            "each": {
+                "description": "A stage a row, NAME-1, NAME-2...: a number of rows, rows, or a table; $each.COLUMN is a cell",
+                "type": ["integer", "array", "string"],
+                "minimum": 1,
+                "items": { "type": "object" },
+            },
             "in": { "description": "What its inputs are connected to", "type": ["object", "null"] },
             "with": { "description": "Its parameters", "type": ["object", "null"] },
             "isolate": { "description": "true: in a process of its own; false: in that of ichor", "type": ["boolean", "null"] },

@@ -3,12 +3,15 @@
 use crate::diagnostic::Diagnostics;
 use crate::manifest::{Kind, Unit};
 use crate::yaml::{Node, Position, Spanned};
+use std::collections::BTreeMap;
 
 mod compose;
+mod each;
 mod group;
 mod overlay;
 mod read;
 
+pub(crate) use compose::beside;
 pub use compose::{Read, compose};
 pub use group::{GroupPipeline, GroupSpec, input_name as group_input};
 
@@ -22,6 +25,10 @@ pub struct Spec {
     pub file: String,
     /// All files that it is made of, this one first; empty in a pipeline that is a stage of another.
     pub files: Vec<String>,
+    /// Which of them are tables of `each`: paths in them are relative to their folder.
+    pub tables: Vec<usize>,
+    /// Its inputs that are such tables.
+    pub table_inputs: Vec<String>,
     /// The pipeline's name; the file's name without extension when it gives none.
     pub name: String,
     /// What it is for.
@@ -202,7 +209,7 @@ pub struct OutputSpec {
 /// # Errors
 /// Everything that is wrong with the text itself, all at once; YAML that cannot be read is a single error.
 pub fn parse(file_name: &str, text: &str) -> Result<Spec, Diagnostics> {
-    compose(file_name, &[], &|name| match name == file_name {
+    compose(file_name, &[], &BTreeMap::new(), &|name| match name == file_name {
         true => Ok(text.to_owned()),
         false => Err("other files are not read here".to_owned()),
     })

@@ -19,7 +19,7 @@ fn plan_of(files: &[(&str, &str)], with: &[&str], options: &Options) -> Result<P
     let read =
         |name: &str| files.get(name).map(|t| (*t).to_owned()).ok_or_else(|| "there is none".to_owned());
     let with: Vec<String> = with.iter().map(|w| (*w).to_owned()).collect();
-    let spec = compose("p.yaml", &with, &read).map_err(|e| e.to_string())?;
+    let spec = compose("p.yaml", &with, &BTreeMap::new(), &read).map_err(|e| e.to_string())?;
     resolve(&spec, &catalogue(), options).map_err(|e| e.to_string())
 }
 

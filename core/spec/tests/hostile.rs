@@ -186,7 +186,7 @@ proptest! {
             "site.yaml" => Ok(texts[2].clone()),
             _ => Err("there is none".to_owned()),
         };
-        let spec = compose("p.yaml", &["site.yaml".to_owned()], &read);
+        let spec = compose("p.yaml", &["site.yaml".to_owned()], &Default::default(), &read);
         match spec.and_then(|spec| resolve(&spec, &catalogue(), &Options::default())) {
             Ok(plan) => assert!(!graph::svg(&plan).is_empty()),
             Err(errors) => errors.iter().for_each(|e| assert!(!e.to_string().chars().any(char::is_control), "{e:?}")),

@@ -13,13 +13,20 @@ use ichor_image::Turn;
 use ichor_sdk::json::json;
 use ichor_sdk::prelude::*;
 use ichor_unet::{Architecture, Precision, Stop, Weights};
-use ichor_unet_training::{Loss, Patch, Trainer};
+use ichor_unet_training::{Loss, Normalise, Patch, Trainer};
 
 /// What is made small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
 enum Aim {
     CrossEntropy,
     DiceCrossEntropy,
+}
+
+/// The learning rate over the training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
+enum Schedule {
+    Constant,
+    Polynomial,
 }
 
 /// Trains a 3D U-Net to find what is marked in the cases' masks (Patel et al., Scientific Reports 9, 2019, Methods).
@@ -80,12 +87,22 @@ pub struct TrainUnet3d {
     /// Learning rate.
     #[param(default = 0.001, min = 0.0, max = 10.0)]
     rate: f64,
+    /// How the learning rate goes to its end: it stays, or falls as (1 - share of the patches seen)^0.9.
+    #[param(default = "constant")]
+    schedule: Schedule,
     /// Nesterov momentum.
     #[param(default = 0.9, min = 0.0, max = 0.999)]
     momentum: f64,
     /// Share of values dropped in the bottom scale.
     #[param(default = 0.5, min = 0.0, max = 0.9)]
     dropout: f64,
+    /// Share of a patch in the running mean and variance of the batch normalisation, which the model will use.
+    #[param(default = 0.01, min = 0.0, max = 1.0)]
+    running: f64,
+    /// Share of the patches after which the normalisation takes the running mean and variance, which then stay, instead of
+    /// each patch's own: what the network learns from there on holds as it will be used; 1 never.
+    #[param(default = 1.0, min = 0.0, max = 1.0)]
+    settled: f64,
     /// Share of patches that are mirrored or turned.
     #[param(default = 0.5, min = 0.0, max = 1.0)]
     augmented: f64,
@@ -164,11 +181,20 @@ impl Run for TrainUnet3d {
             let drawn = drawing.draw(run, train, run.seed(), n);
             let patch = Patch { image: &drawn.image, shape, target: &drawn.target, weight: &drawn.weight };
             let seed = ichor_image::random::at(run.seed() ^ 0xd809, n);
-            sum += trainer.learn(run, patch, loss, self.dropout, seed).map_err(Error::internal)?;
+            let normalise = match state.patches as f64 >= self.settled * self.patches as f64 {
+                true => Normalise::Running,
+                false => Normalise::Patch { share: self.running, seen: state.patches },
+            };
+            sum += trainer.learn(run, patch, loss, normalise, self.dropout, seed).map_err(Error::internal)?;
             state.patches += 1;
             let last = state.patches == self.patches;
             if state.patches.is_multiple_of(self.batch) || last {
-                trainer.step(self.rate, self.momentum);
+                let left = 1.0 - (state.patches - 1) as f64 / self.patches as f64;
+                let rate = match self.schedule {
+                    Schedule::Constant => self.rate,
+                    Schedule::Polynomial => self.rate * left.powf(0.9),
+                };
+                trainer.step(rate, self.momentum);
             }
             let fraction = state.patches as f64 / self.patches as f64;
             run.progress(fraction, &format!("patch {} of {}", state.patches, self.patches));
@@ -305,8 +331,10 @@ impl TrainUnet3d {
             start.card.text(),
             start.weights.convolutions.first().map(|c| &c.weight),
             [self.patch[0], self.patch[1], self.patch[2], self.batch, self.validation, self.every, cases],
-            [self.rate, self.momentum, self.dropout, self.augmented, self.angle],
-            format!("{:?}", self.loss),
+            [self.rate, self.momentum, self.dropout, self.augmented, self.angle, self.running, self.settled],
+            // Of what depends on the end.
+            (self.schedule == Schedule::Polynomial || self.settled < 1.0).then_some(self.patches),
+            format!("{:?} {:?}", self.loss, self.schedule),
             run.seed(),
         ])
         .to_string()
@@ -376,7 +404,8 @@ impl TrainUnet3d {
             "cases": trained, "held_out": held, "patches": kept.patches, "validation_dice": kept.dice,
             "seed": run.seed(), "rate": self.rate, "momentum": self.momentum, "batch": self.batch,
             "dropout": self.dropout, "augmented": self.augmented, "angle_degrees": self.angle,
-            "loss": format!("{:?}", self.loss), "device": Device::Cpu.name(),
+            "loss": format!("{:?}", self.loss), "schedule": format!("{:?}", self.schedule),
+            "running": self.running, "settled": self.settled, "device": Device::Cpu.name(),
         });
         (card.name, card.version) = (self.name.clone(), self.model_version.clone());
         (card.licence, card.intended_use) = (self.licence.clone(), self.intended_use.clone());

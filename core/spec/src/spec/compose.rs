@@ -16,7 +16,8 @@ const MAX_DEPTH: usize = 8;
 const MAX_COUNT: usize = 256;
 
 /// Reads a pipeline, the pipelines that it uses as stages (`use: ./cavity.yaml`, a path relative to the file that
-/// says so) and `overlays`, which change it one after the other. `read` gives the text of each.
+/// says so) and `overlays`, which change it one after the other. `read` gives the text of each, and of the tables of
+/// `each`; `given` are the pipeline's inputs that are bound, which may be such tables.
 ///
 /// An overlay is a file with `ichor: 1`, `overlay: true` and, as far as it changes them, the `seed`, `inputs`,
 /// `stages` and `outputs` of a pipeline: maps are merged key by key, other values replaced, and null removes what
@@ -25,10 +26,18 @@ const MAX_COUNT: usize = 256;
 ///
 /// # Errors
 /// Everything that is wrong with the texts themselves, and files that cannot be read.
-pub fn compose(file: &str, overlays: &[String], read: &Read<'_>) -> Result<Spec, Diagnostics> {
+pub fn compose(
+    file: &str,
+    overlays: &[String],
+    given: &BTreeMap<String, String>,
+    read: &Read<'_>,
+) -> Result<Spec, Diagnostics> {
     let mut reader = Reader {
         found: Found::new(vec![file.to_owned()]),
         read,
+        given,
+        tables: Vec::new(),
+        reads: Vec::new(),
         open: Vec::new(),
         count: 0,
         within: BTreeMap::new(),
@@ -37,6 +46,7 @@ pub fn compose(file: &str, overlays: &[String], read: &Read<'_>) -> Result<Spec,
     let mut spec = reader.document(file, &layers, None);
     if let Some(spec) = &mut spec {
         spec.files = reader.found.files().to_vec();
+        spec.tables = std::mem::take(&mut reader.tables);
     }
     reader.found.finish(spec)
 }
@@ -69,7 +79,12 @@ impl Reader<'_> {
         let outer = std::mem::take(&mut self.within);
         layers.iter().for_each(|layer| self.lay_over(&mut root, layer));
         self.open.push(file.to_owned());
-        let spec = self.pipeline(file, &root);
+        self.expand(&mut root);
+        let reads = std::mem::take(&mut self.reads);
+        let mut spec = self.pipeline(file, &root);
+        if let Some(spec) = &mut spec {
+            spec.table_inputs = reads;
+        }
         self.open.pop();
         for (name, layers) in std::mem::replace(&mut self.within, outer) {
             let is_stage =
@@ -85,11 +100,16 @@ impl Reader<'_> {
         spec
     }
 
+    /// `path`, relative to the folder of the file that says so at `at`.
+    pub(super) fn beside(&self, at: Position, path: &str) -> String {
+        let user = self.found.files().get(at.file).cloned().unwrap_or_default();
+        beside(&user, path)
+    }
+
     /// The pipeline that the stage `name` uses.
     pub(super) fn pipeline_used(&mut self, name: &str, path: &str, at: Position) -> Option<Spec> {
         let layers = self.within.remove(name).unwrap_or_default();
-        let user = self.found.files().get(at.file).cloned().unwrap_or_default();
-        let file = beside(&user, path);
+        let file = self.beside(at, path);
         if let Some(first) = self.open.iter().position(|open| plain(open) == plain(&file)) {
             let circle = [&self.open[first..], &[file]].concat().join(" -> ");
             self.found
@@ -112,7 +132,7 @@ impl Reader<'_> {
 }
 
 /// `path`, relative to the folder of `file`.
-fn beside(file: &str, path: &str) -> String {
+pub(crate) fn beside(file: &str, path: &str) -> String {
     let path = path.strip_prefix("./").unwrap_or(path);
     match Path::new(file).parent() {
         Some(folder) => folder.join(path).display().to_string(),

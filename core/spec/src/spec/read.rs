@@ -21,6 +21,12 @@ pub(super) struct Reader<'r> {
     pub(super) found: Found,
     /// Gives the text of a file.
     pub(super) read: &'r Read<'r>,
+    /// Inputs of the pipeline that are bound.
+    pub(super) given: &'r BTreeMap<String, String>,
+    /// Indices of the files that are tables of `each`.
+    pub(super) tables: Vec<usize>,
+    /// Inputs that are such tables.
+    pub(super) reads: Vec<String>,
     /// The pipelines that are being read, each used by the one before it.
     pub(super) open: Vec<String>,
     /// How many pipelines were read.
@@ -86,6 +92,8 @@ impl Reader<'_> {
             stages,
             outputs,
             group,
+            tables: Vec::new(),
+            table_inputs: Vec::new(),
         })
     }
 

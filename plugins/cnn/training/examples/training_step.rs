@@ -3,7 +3,7 @@
 
 use ichor_image::parallel::Threads;
 use ichor_unet::{Architecture, Weights};
-use ichor_unet_training::{Loss, Patch, Trainer};
+use ichor_unet_training::{Loss, Normalise, Patch, Trainer};
 use std::time::Instant;
 
 fn main() {
@@ -17,7 +17,9 @@ fn main() {
     for seed in 0..steps {
         let start = Instant::now();
         let patch = Patch { image: &image, shape: [size; 3], target: &target, weight: &weight };
-        let loss = trainer.learn(&Threads(threads), patch, Loss::CrossEntropy, 0.5, seed as u64).unwrap();
+        let normalise = Normalise::Patch { share: 0.01, seen: seed };
+        let loss =
+            trainer.learn(&Threads(threads), patch, Loss::CrossEntropy, normalise, 0.5, seed as u64).unwrap();
         trainer.step(1e-3, 0.9);
         println!("{:.2} s, loss {loss:.3}", start.elapsed().as_secs_f64());
     }

@@ -10,6 +10,8 @@ pub struct Moments {
     pub mean: Vec<f32>,
     /// Variances.
     pub variance: Vec<f32>,
+    /// Whether they are given, not those of the map: then the map does not move them.
+    pub given: bool,
 }
 
 /// Sums of `N` numbers of each voxel, per channel: in f32 along rows, in f64 over rows and planes.
@@ -56,7 +58,7 @@ impl Moments {
         let mean: Vec<f32> = mean.into_iter().map(|m| m as f32).collect();
         let squares = sums(par, x, &|c, at| [add(data[at].iter().map(|v| (v - mean[c]) * (v - mean[c])))]);
         let variance = squares.iter().map(|s| (s[0] / n) as f32).collect();
-        Self { mean, variance }
+        Self { mean, variance, given: false }
     }
 
     /// Scale and shift that normalise a channel and then apply `gamma` and `beta`.
@@ -132,6 +134,8 @@ impl Norm<'_> {
             .map(|(c, s)| (s[1] * f64::from(moments.inverse(c, self.epsilon))) as f32)
             .collect();
         let beta: Vec<f32> = both.iter().map(|s| s[0] as f32).collect();
+        // Through the mean and the variance the map's values act on each other.
+        let n = if moments.given { f64::INFINITY } else { n };
         dy.for_each_slab(par, &|z, slab| {
             let from = values[z * x.slab()..].chunks(plane);
             for (c, (d, from)) in slab.chunks_mut(plane).zip(from).enumerate() {

@@ -8,8 +8,20 @@ use ichor_image::Parallel;
 use ichor_image::random::uniform_at;
 use ichor_unet::{Architecture, Weights};
 
-/// Share of a patch in the running mean and variance of the batch normalisation, as in PyTorch.
-const MOMENTUM: f32 = 0.1;
+/// How the batch normalisation normalises.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Normalise {
+    /// By each patch's own mean and variance; so much of them goes into the running ones, and more as long as few
+    /// patches were seen.
+    Patch {
+        /// Share of a patch, 0 to 1.
+        share: f64,
+        /// Patches seen before.
+        seen: usize,
+    },
+    /// By the running mean and variance, which stay as they are: as the network will in use.
+    Running,
+}
 
 /// What is made small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,10 +108,17 @@ impl Trainer {
         Ok(())
     }
 
-    fn layer(&self, par: &dyn Parallel, n: usize, input: Map) -> (Map, Saved) {
+    fn layer(&self, par: &dyn Parallel, n: usize, input: Map, normalise: Normalise) -> (Map, Saved) {
         let c = &self.weights.convolutions[n];
         let convolved = forward(par, &input, &c.weight, c.bias.len());
-        let moments = Moments::of(par, &convolved);
+        let moments = match (normalise, &c.norm) {
+            (Normalise::Running, Some(norm)) => {
+                // The running mean is that behind the bias.
+                let mean = norm.mean.iter().zip(&c.bias).map(|(m, b)| m - b).collect();
+                Moments { mean, variance: norm.variance.clone(), given: true }
+            }
+            _ => Moments::of(par, &convolved),
+        };
         let out =
             self.norm(n).map_or_else(|| convolved.clone(), |norm| norm.forward(par, &convolved, &moments));
         (out, Saved { input, convolved, moments })
@@ -110,7 +129,7 @@ impl Trainer {
         Some(Norm { gamma: &norm.gamma, beta: &norm.beta, epsilon: norm.epsilon, slope: self.net.slope })
     }
 
-    /// Adds the gradient of a patch's loss, and moves the running mean and variance. `dropout` is the share of values
+    /// Adds the gradient of a patch's loss, and moves the running mean and variance as `normalise` says. `dropout` is the share of values
     /// dropped in the bottom scale; which ones is up to `seed`. Gives the loss.
     ///
     /// # Errors
@@ -120,6 +139,7 @@ impl Trainer {
         par: &dyn Parallel,
         patch: Patch,
         loss: Loss,
+        normalise: Normalise,
         dropout: f64,
         seed: u64,
     ) -> Result<f64, String> {
@@ -137,7 +157,7 @@ impl Trainer {
         let mut skips = Vec::new();
         for scale in 0..=depth {
             for n in 0..2 {
-                let (mut y, s) = self.layer(par, 2 * scale + n, x);
+                let (mut y, s) = self.layer(par, 2 * scale + n, x, normalise);
                 saved.push(s);
                 if scale == depth {
                     drop_some(&mut y, dropout, seed.wrapping_add(n as u64));
@@ -155,7 +175,7 @@ impl Trainer {
             below.push((x.channels, x.shape));
             x = join(par, &x, skip, by);
             for k in 0..2 {
-                let (y, s) = self.layer(par, 2 * (depth + 1 + n) + k, x);
+                let (y, s) = self.layer(par, 2 * (depth + 1 + n) + k, x, normalise);
                 saved.push(s);
                 x = y;
             }
@@ -173,7 +193,7 @@ impl Trainer {
         let mut sides: Vec<Map> = Vec::new();
         for (scale, (skip, _)) in skips.iter().enumerate() {
             for _ in 0..2 {
-                dy = self.back(par, &mut saved, dy, true);
+                dy = self.back(par, &mut saved, dy, normalise, true);
             }
             let [down, side] = join_backward(par, &dy, below[depth - 1 - scale], skip.shape, by);
             sides.push(side);
@@ -184,7 +204,7 @@ impl Trainer {
                 if scale == depth {
                     drop_some(&mut dy, dropout, seed.wrapping_add(n as u64));
                 }
-                dy = self.back(par, &mut saved, dy, scale + n > 0);
+                dy = self.back(par, &mut saved, dy, normalise, scale + n > 0);
             }
             if scale > 0 {
                 let mut side = sides.pop().unwrap_or_else(|| Map::zeros(0, [0; 3]));
@@ -199,7 +219,14 @@ impl Trainer {
     }
 
     /// The last saved layer backward: the gradient of its input, if it is `needed`.
-    fn back(&mut self, par: &dyn Parallel, saved: &mut Vec<Saved>, mut dy: Map, needed: bool) -> Map {
+    fn back(
+        &mut self,
+        par: &dyn Parallel,
+        saved: &mut Vec<Saved>,
+        mut dy: Map,
+        normalise: Normalise,
+        needed: bool,
+    ) -> Map {
         let Some(s) = saved.pop() else { return dy };
         let n = saved.len();
         let (gamma, beta) = match self.norm(n) {
@@ -210,11 +237,12 @@ impl Trainer {
         drop(s.convolved);
         add_to(&mut self.gradient[n], [backward_weight(par, &s.input, &dy), gamma, beta]);
         let c = &mut self.weights.convolutions[n];
-        if let Some(norm) = &mut c.norm {
+        if let (Some(norm), Normalise::Patch { share, seen }) = (&mut c.norm, normalise) {
+            let share = share.max(1.0 / (seen + 1) as f64) as f32;
             for (k, bias) in c.bias.iter().enumerate() {
                 let variance = s.moments.variance[k] * voxels / (voxels - 1.0).max(1.0);
-                norm.mean[k] += MOMENTUM * (s.moments.mean[k] + bias - norm.mean[k]);
-                norm.variance[k] += MOMENTUM * (variance - norm.variance[k]);
+                norm.mean[k] += share * (s.moments.mean[k] + bias - norm.mean[k]);
+                norm.variance[k] += share * (variance - norm.variance[k]);
             }
         }
         if needed { backward_input(par, &dy, &c.weight, s.input.channels) } else { dy }
@@ -337,15 +365,17 @@ mod tests {
         (image, shape, target, weight)
     }
 
+    const PATCH: Normalise = Normalise::Patch { share: 0.1, seen: 100 };
+
     /// The loss where the weights are moved by `by` along a direction, and the slope that the gradient promises.
-    fn probe(loss: Loss, by: f32) -> (f64, f64) {
+    fn probe(loss: Loss, normalise: Normalise, by: f32) -> (f64, f64) {
         let net = net();
         let (image, shape, target, weight) = patch(&net, [6, 8, 5]);
         let patch = Patch { image: &image, shape, target: &target, weight: &weight };
         let mut trainer = Trainer::new(&net, Weights::random(&net, 4)).unwrap();
         let mut slope = 0.0;
         if by == 0.0 {
-            trainer.learn(&Serial, patch, loss, 0.3, 5).unwrap();
+            trainer.learn(&Serial, patch, loss, normalise, 0.3, 5).unwrap();
             let mut random = Random::new(1);
             for g in trainer.gradient().iter().flatten() {
                 slope += random.normal() * f64::from(*g);
@@ -364,15 +394,18 @@ mod tests {
                 None => go(&mut c.bias),
             }
         }
-        (trainer.learn(&Serial, patch, loss, 0.3, 5).unwrap(), slope)
+        (trainer.learn(&Serial, patch, loss, normalise, 0.3, 5).unwrap(), slope)
     }
 
     #[test]
     fn the_gradient_is_the_slope_of_the_loss() {
-        for loss in [Loss::CrossEntropy, Loss::DiceCrossEntropy] {
+        use Loss::{CrossEntropy, DiceCrossEntropy};
+        for (loss, normalise) in
+            [(CrossEntropy, PATCH), (DiceCrossEntropy, PATCH), (CrossEntropy, Normalise::Running)]
+        {
             let h = 1e-4; // small, because the leaky ReLU and the pooling have kinks
-            let slope = (probe(loss, h).0 - probe(loss, -h).0) / (2.0 * f64::from(h));
-            let want = probe(loss, 0.0).1;
+            let slope = (probe(loss, normalise, h).0 - probe(loss, normalise, -h).0) / (2.0 * f64::from(h));
+            let want = probe(loss, normalise, 0.0).1;
             assert!(
                 (slope - want).abs() < 0.02 * want.abs().max(0.1),
                 "{loss:?}: {want} promised, {slope} found"
@@ -388,7 +421,7 @@ mod tests {
             let mut trainer = Trainer::new(&net, Weights::random(&net, 4)).unwrap();
             for n in 0..3 {
                 let patch = Patch { image: &image, shape, target: &target, weight: &weight };
-                trainer.learn(par, patch, Loss::CrossEntropy, 0.5, n).unwrap();
+                trainer.learn(par, patch, Loss::CrossEntropy, PATCH, 0.5, n).unwrap();
                 trainer.step(0.01, 0.9);
             }
             trainer.weights().clone()
@@ -411,7 +444,7 @@ mod tests {
         let mut trainer = Trainer::new(&net, Weights::random(&net, 4)).unwrap();
         let mut losses = Vec::new();
         for n in 0..60 {
-            losses.push(trainer.learn(&Serial, patch, Loss::CrossEntropy, 0.0, n).unwrap());
+            losses.push(trainer.learn(&Serial, patch, Loss::CrossEntropy, PATCH, 0.0, n).unwrap());
             trainer.step(0.05, 0.9);
         }
         assert!(losses[59] < 0.3 * losses[0], "{losses:?}");

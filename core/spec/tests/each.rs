@@ -1,0 +1,151 @@
+//! `each`: a stage a row.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use ichor_spec::{Catalogue, Options, Plan, PluginManifest, compose, resolve};
+use std::collections::BTreeMap;
+
+fn plan_of(files: &[(&str, &str)], given: &[(&str, &str)], with: &[&str]) -> Result<Plan, String> {
+    let mut catalogue = Catalogue::new();
+    catalogue.add(PluginManifest::parse(include_str!("stages.json").as_bytes()).unwrap());
+    let files: BTreeMap<&str, &str> = files.iter().copied().collect();
+    let read =
+        |name: &str| files.get(name).map(|t| (*t).to_owned()).ok_or_else(|| "there is none".to_owned());
+    let inputs: BTreeMap<String, String> =
+        given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let with: Vec<String> = with.iter().map(|w| (*w).to_owned()).collect();
+    let spec = compose("dir/p.yaml", &with, &inputs, &read).map_err(|e| e.to_string())?;
+    let options = Options { inputs, ..Options::default() };
+    resolve(&spec, &catalogue, &options).map_err(|e| e.to_string())
+}
+
+/// Name and parameter of every stage that uses `id`.
+fn values<'a>(plan: &'a Plan, id: &str, param: &str) -> Vec<(&'a str, String)> {
+    let uses = plan.stages.iter().filter(|s| s.stage.id == id);
+    uses.map(|s| (s.name.as_str(), s.params[param].to_string())).collect()
+}
+
+/// Stages that the input `port` of a stage is connected to.
+fn sources(plan: &Plan, name: &str, port: &str) -> Vec<String> {
+    let stage = plan.stages.iter().find(|s| s.name == name).unwrap();
+    let at = stage.stage.inputs.iter().position(|p| p.name == port).unwrap();
+    stage.inputs[at].iter().map(|source| plan.stages[source.stage].name.clone()).collect()
+}
+
+#[test]
+fn a_number_makes_so_many_stages_and_connections_go_row_by_row_or_to_all() {
+    let text = "
+ichor: 1
+stages:
+  head: { each: 3, use: phantom-head, with: { noise: $each.n } }
+  segment: { each: 3, use: segment-threshold, in: { ct: head.ct, cavity: head.cavity } }
+  show: { use: picture, in: { ct: head-2.ct, masks: [segment.mask, head.cavity] } }
+outputs: { show: show, mask: segment.mask }
+";
+    let plan = plan_of(&[("dir/p.yaml", text)], &[], &[]).unwrap();
+    let noise = values(&plan, "phantom-head", "noise");
+    assert_eq!(noise, [("head-1", "1.0".into()), ("head-2", "2.0".into()), ("head-3", "3.0".into())]);
+    assert_eq!(sources(&plan, "segment-2", "cavity"), ["head-2"]);
+    let masks = ["segment-1", "segment-2", "segment-3", "head-1", "head-2", "head-3"];
+    assert_eq!(sources(&plan, "show", "masks"), masks);
+    let mut files: Vec<&str> = plan.outputs.iter().map(|o| o.name.as_str()).collect();
+    files.sort_unstable();
+    assert_eq!(files, ["mask-1", "mask-2", "mask-3", "show"]);
+}
+
+#[test]
+fn rows_of_a_list_have_their_own_names_and_values() {
+    let text = "
+ichor: 1
+stages:
+  head: { each: [{ case: quiet, noise: 0 }, { case: loud, noise: 20.5 }], use: phantom-head, with: { noise: $each.noise } }
+outputs: { ct: head.ct }
+";
+    let plan = plan_of(&[("dir/p.yaml", text)], &[], &[]).unwrap();
+    let noise = values(&plan, "phantom-head", "noise");
+    assert_eq!(noise, [("head-quiet", "0.0".into()), ("head-loud", "20.5".into())]);
+}
+
+const TABLE: &str = "
+ichor: 1
+inputs: { cases: { kind: table } }
+stages:
+  load: { each: $inputs.cases, use: load-nifti, with: { source: $each.ct, unit: HU } }
+outputs: { out: load.image }
+";
+
+#[test]
+fn paths_in_a_table_are_relative_to_its_folder() {
+    let files = [("dir/p.yaml", TABLE), ("lab/cases.tsv", "case\tct\na 1\tx.nii\n007\t/abs/y.nii\n")];
+    let plan = plan_of(&files, &[("cases", "lab/cases.tsv")], &[]).unwrap();
+    let found = values(&plan, "load-nifti", "source");
+    assert_eq!(found, [("load-a-1", "\"lab/x.nii\"".into()), ("load-007", "\"/abs/y.nii\"".into())]);
+    assert_eq!(plan.stages[0].input_files, [("source".to_owned(), "lab/x.nii".to_owned())]);
+    assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
+    // Without its table it can be checked.
+    assert!(plan_of(&files, &[], &[]).is_ok());
+    // A table named in the pipeline lies beside it.
+    let beside = TABLE.replace("$inputs.cases", "cases.tsv");
+    let plan = plan_of(&[("dir/p.yaml", &beside), ("dir/cases.tsv", "ct\nx.nii\n")], &[], &[]).unwrap();
+    assert_eq!(values(&plan, "load-nifti", "source"), [("load-1", "\"dir/x.nii\"".into())]);
+}
+
+#[test]
+fn a_stage_of_all_rows_gets_a_column() {
+    let text = "
+ichor: 1
+stages:
+  head: { each: [{ size: 1 }, { size: 2.5 }], use: phantom-head }
+  fit: { use: resample, in: { image: head-1.ct }, with: { spacing: $each.head.size } }
+outputs: { ct: fit }
+";
+    // A list of two where three are wanted: its cells are there.
+    let error = plan_of(&[("dir/p.yaml", text)], &[], &[]).unwrap_err();
+    assert!(error.contains("`spacing` of stage `fit` (resample) is a list of 2"), "{error}");
+    let plan = plan_of(&[("dir/p.yaml", &text.replace("}]", "}, { size: 4 }]"))], &[], &[]).unwrap();
+    assert_eq!(values(&plan, "resample", "spacing"), [("fit", "[1.0,2.5,4.0]".into())]);
+}
+
+#[test]
+fn an_overlay_changes_all_rows() {
+    let text = "
+ichor: 1
+stages:
+  head: { each: 2, use: phantom-head, with: { noise: 1 } }
+outputs: { ct: head.ct }
+";
+    let change = "ichor: 1\noverlay: true\nstages: { head: { each: 3, with: { noise: 9 } } }\n";
+    let plan = plan_of(&[("dir/p.yaml", text), ("o.yaml", change)], &[], &["o.yaml"]).unwrap();
+    assert_eq!(values(&plan, "phantom-head", "noise").len(), 3);
+    assert!(values(&plan, "phantom-head", "noise").iter().all(|(_, v)| v == "9.0"));
+}
+
+#[test]
+fn mistakes_have_their_place_also_in_the_table() {
+    let head = |each: &str, with: &str| {
+        format!(
+            "ichor: 1\nstages:\n  h: {{ each: {each}, use: phantom-head, with: {{ noise: {with} }} }}\noutputs: {{ c: h.ct }}\n"
+        )
+    };
+    for (each, with, table, expected) in [
+        ("0", "1", "", "dir/p.yaml:3:14: `each` is 0; give a number of rows"),
+        ("{a: 1}", "1", "", "dir/p.yaml:3:14: `each` is a map"),
+        ("[]", "1", "", "dir/p.yaml:3:14: `each` is a list of 0"),
+        ("[3]", "1", "", "dir/p.yaml:3:15: a row of `each` is 3"),
+        ("5000", "1", "", "dir/p.yaml:3:14: `each` has more than 2000 rows"),
+        ("2", "$each.nn", "", "dir/p.yaml:3:51: `each` has no column `nn`; did you mean `n`?"),
+        ("[{case: a}, {case: a}]", "1", "", "dir/p.yaml:3:33: rows 1 and 2 of `each` are both called `a`"),
+        ("no.tsv", "1", "", "dir/p.yaml:3:14: the table `dir/no.tsv` cannot be read: there is none"),
+        ("t.tsv", "$each.noise", "", "dir/t.tsv:1:1: the table has no names of columns"),
+        ("t.tsv", "$each.noise", "noise\n", "dir/t.tsv:1:1: the table has no rows"),
+        ("t.tsv", "$each.noise", "case\tnoise\na\t1\nb\n", "dir/t.tsv:3:1: this row has 1 cells under 2"),
+        ("t.tsv", "$each.noise", "case\tnoise\na\tloud\n", "dir/t.tsv:2:3: parameter `noise` of stage `h-a`"),
+    ] {
+        let error =
+            plan_of(&[("dir/p.yaml", &head(each, with)), ("dir/t.tsv", table)], &[], &[]).unwrap_err();
+        assert!(
+            error.lines().next().unwrap_or("").starts_with(expected),
+            "{each} {with}\n got {error}\nwant {expected}"
+        );
+    }
+}
