@@ -26,7 +26,7 @@ pub fn calcification(subject: &Subject, texture: &Texture, q: Point) -> Option<f
         let flat = [q[0] - falx_x(subject, q), q[1], q[2]];
         c.falx > 0.0
             && near(q, [0.0, 30.0, 40.0], 14.0)
-            && level(flat, [0.0, 30.0, 40.0], [1.6, c.falx, c.falx]) < 1.0
+            && level(flat, [0.0, 30.0, 40.0], [subject.look_alikes.plaque, c.falx, c.falx]) < 1.0
     };
     let carotid = || {
         let r = c.carotid;

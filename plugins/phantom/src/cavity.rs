@@ -54,7 +54,11 @@ pub fn inner(subject: &Subject, texture: &Texture, q: Point) -> Inner {
         return Inner { distance: vault, vault, below: -1e3, floor_bone: 0.0 };
     }
     let (height, floor_bone) = floor(q[0], q[1]);
-    let below = height - q[2];
+    let mut below = height - q[2];
+    let jags = subject.look_alikes.jags;
+    if jags > 0.0 && below.abs() < 12.0 {
+        below += jags * texture.at(q, 7.0) * smooth((12.0 - below.abs()) / 6.0);
+    }
     let closed = smooth_max(vault, below * 0.75, 7.0);
     Inner { distance: closed.min(foramen(q)), vault, below, floor_bone }
 }

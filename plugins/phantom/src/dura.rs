@@ -55,9 +55,14 @@ pub fn dura(subject: &Subject, q: Point, inner: Inner) -> Option<Dura> {
     let off = (q[0] - falx_x(subject, q)).abs();
     let roof = tentorium(q[0], q[1]);
     let half = subject.dura;
-    if off < 6.0 && q[1] > -97.0 {
+    let look = &subject.look_alikes;
+    if depth < look.lining {
+        return Some(Dura::Membrane);
+    }
+    let size = look.sinus[2];
+    if off < 6.0 * size.max(1.0) && q[1] > -97.0 {
         // Superior sagittal sinus: a wedge at the inner table, from the forehead to the torcular, growing.
-        let wide = lerp(2.0, 5.5, smooth((60.0 - q[1]) / 140.0));
+        let wide = size * lerp(2.0, 5.5, smooth((60.0 - q[1]) / 140.0));
         if q[2] > -14.0 && inner.distance - inner.vault < 0.5 && (q[2] > 5.0 || q[1] < 0.0) {
             let tall = wide * 1.3;
             if depth < tall && off < wide * (1.0 - depth / tall) + 0.4 {
@@ -71,10 +76,10 @@ pub fn dura(subject: &Subject, q: Point, inner: Inner) -> Option<Dura> {
         {
             return Some(Dura::Membrane);
         }
-        if rod(q, RIDGE[0], RIDGE[1], 1.5, 2.3) < 0.0 {
+        if rod(q, RIDGE[0], RIDGE[1], 1.5 * size, 2.3 * size) < 0.0 {
             return Some(Dura::Sinus);
         }
-        if level(q, [0.0, -95.0, -16.0], [7.0, 5.0, 6.0]) < 1.0 {
+        if level(q, [0.0, -95.0, -16.0], [7.0, 5.0, 6.0]) < size {
             return Some(Dura::Sinus); // torcular
         }
     }
@@ -82,8 +87,9 @@ pub fn dura(subject: &Subject, q: Point, inner: Inner) -> Option<Dura> {
         return None;
     }
     // Transverse sinuses where the tentorium meets the inner table, then sigmoid ones downwards.
-    if depth < 6.0 && q[1] < petrous_crest(q[0].abs()) {
-        let right = if q[0] > 0.0 { 4.2 } else { 3.2 }; // the right one is usually the wider
+    let of_side = look.sinus[usize::from(q[0] > 0.0)];
+    if depth < 6.0 * of_side.max(1.0) && q[1] < petrous_crest(q[0].abs()) {
+        let right = of_side * if q[0] > 0.0 { 4.2 } else { 3.2 }; // the right one is usually the wider
         if length(q[2] - roof, depth - 1.0) < right && inner.below < -3.0 {
             return Some(Dura::Sinus);
         }
@@ -91,7 +97,7 @@ pub fn dura(subject: &Subject, q: Point, inner: Inner) -> Option<Dura> {
             return Some(Dura::Sinus);
         }
     }
-    if (q[2] - roof).abs() < half && notch(q) > 1.0 && q[1] < petrous_crest(q[0].abs()) {
+    if (q[2] - roof).abs() < half * look.tentorium && notch(q) > 1.0 && q[1] < petrous_crest(q[0].abs()) {
         return Some(Dura::Membrane);
     }
     None

@@ -16,7 +16,7 @@ use crate::scalp::scalp;
 use crate::skull::{bone, thickness};
 use crate::subject::Subject;
 use crate::texture::Texture;
-use crate::vector::{Point, bump, lerp, scale, smooth};
+use crate::vector::{Point, lerp, scale, smooth};
 use crate::vessels::vessel;
 use crate::{draw::Draw, ventricles::ventricles};
 use ichor_image::Parallel;
@@ -51,7 +51,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of `seed`. `up` is the direction away from gravity in head coordinates.
+    /// The head of `seed`, with look-alikes of a strength from 0 to 1. `up` is the direction away from gravity in head coordinates.
     ///
     /// # Errors
     /// The haematoma does not fit.
@@ -59,10 +59,11 @@ impl Head {
         par: &dyn Parallel,
         seed: u64,
         cavity_ml: Option<f64>,
+        look_alikes: f32,
         wishes: &Wishes,
         up: Point,
     ) -> Result<Self> {
-        let subject = Subject::new(seed, cavity_ml);
+        let subject = Subject::varied(seed, cavity_ml, look_alikes);
         let texture = Texture::new(Draw::new(seed, 0));
         let frame = Frame::new(&subject, 1.0);
         let mut head = Self { subject, texture, frame, haematoma: None };
@@ -210,7 +211,7 @@ impl Head {
             }
         }
         // Residual beam hardening: brain under the skull is a little bright.
-        hu += 2.5 * bump((inner.distance / 5.0).powi(2));
+        hu += subject.look_alikes.brightening(inner.distance);
         Sample { hu, parts: CAVITY }
     }
 
@@ -219,11 +220,18 @@ impl Head {
         let (subject, texture) = (&self.subject, &self.texture);
         let hu = &subject.hu;
         if let Some(part) = dura(subject, q, inner) {
-            return (if matches!(part, Dura::Sinus) { hu.vessel + 4.0 } else { hu.dura }, false);
+            return (
+                if matches!(part, Dura::Sinus) { hu.vessel + subject.look_alikes.sinus_hu } else { hu.dura },
+                false,
+            );
         }
         if let Some(value) = calcification(subject, texture, q) {
             return (value, false);
         }
+        if let Some(value) = subject.look_alikes.speck(q) {
+            return (value, false);
+        }
+        let infarcted = |hu: f32| subject.look_alikes.infarcted(q, hu, || texture.at(q, 9.0));
         let to_ventricle = ventricles(subject, q);
         if let Some(value) = vessel(subject, q, to_ventricle) {
             return (value, false);
@@ -232,14 +240,14 @@ impl Head {
             return (hu.csf, false);
         }
         if infratentorial(q) || brainstem(q) < 0.0 {
-            let value = hindbrain(subject, texture, q, inner);
+            let value = infarcted(hindbrain(subject, texture, q, inner));
             return (value, value > 20.0);
         }
         let depth = pial_depth(subject, texture, q, inner);
         if depth < 0.0 {
             return (hu.csf, false);
         }
-        (cerebrum(subject, texture, q, depth, to_ventricle), true)
+        (infarcted(cerebrum(subject, texture, q, depth, to_ventricle)), true)
     }
 }
 
@@ -261,7 +269,7 @@ mod tests {
     fn the_foramen_magnum_is_open_and_the_cavity_ends_in_its_plane() {
         for seed in 1..=5 {
             let wishes = Wishes { haematoma_ml: Some(0.0), ..Wishes::default() };
-            let head = Head::new(&Serial, seed, None, &wishes, [0.0, 1.0, 0.0]).unwrap();
+            let head = Head::new(&Serial, seed, None, 0.0, &wishes, [0.0, 1.0, 0.0]).unwrap();
             for n in 0..21 * 21 * 12 {
                 let [i, j, k] = [n % 21, n / 21 % 21, n / 441].map(|v| v as f32);
                 let q =

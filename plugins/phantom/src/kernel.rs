@@ -1,5 +1,6 @@
 //! The reconstruction kernel: sharpness of the image and texture of its noise.
 
+use crate::draw::Draw;
 use ichor_image::{Serial, gaussian};
 use ichor_sdk::Param;
 
@@ -10,32 +11,48 @@ pub enum Kernel {
     Soft,
     /// For bone: crisp, with fine and more noise and a little overshoot at edges.
     Sharp,
+    /// Drawn from the seed: anything from softer than soft to about as crisp as sharp.
+    Random,
+}
+
+/// What a kernel does to the image and to its noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Response {
+    /// Point spread: a narrow Gaussian and a wide one (sd mm), and how much of their difference is added. A little
+    /// less than nothing is the glare about bone that scanners have.
+    spread: (f64, f64, f32),
+    /// Noise: narrow and wide Gaussian (sd mm) whose difference is the band, and the share of the wide one.
+    /// Filtered back projection has little noise at low frequencies, a ramp, and the kernel's cut above.
+    band: (f64, f64, f32),
+    /// Standard deviation of the noise, relative.
+    pub noise: f32,
 }
 
 impl Kernel {
-    /// Point spread: a narrow Gaussian (sd mm), and how much of its difference from a wide one is added.
-    /// Soft: half modulation at about 4 line pairs a cm; sharp: about 7.
-    fn spread(self) -> (f64, f64, f32) {
+    /// Soft: half modulation at about 4 line pairs a cm; sharp: about 7; random: drawn from `d`, from softer than
+    /// soft to sharp, with glare or overshoot.
+    pub fn response(self, d: &mut Draw) -> Response {
         match self {
-            Self::Soft => (0.47, 1.0, 0.0),
-            Self::Sharp => (0.30, 0.8, 0.35),
+            Self::Soft => Response { spread: (0.47, 1.0, 0.0), band: (0.55, 1.5, 0.85), noise: 1.0 },
+            Self::Sharp => Response { spread: (0.30, 0.8, 0.35), band: (0.28, 0.75, 0.85), noise: 2.2 },
+            Self::Random => {
+                let narrow = f64::from(d.range(0.3, 0.85));
+                let wide = narrow * f64::from(d.range(2.0, 4.0));
+                let more = d.range(-0.12, 0.25);
+                let grain = narrow * f64::from(d.range(0.85, 1.15));
+                let band = (grain, grain * f64::from(d.range(2.2, 3.5)), d.range(0.6, 0.9));
+                Response { spread: (narrow, wide, more), band, noise: 1.0 }
+            }
         }
     }
+}
 
-    /// Noise: narrow and wide Gaussian (sd mm) whose difference is the band, and the share of the wide one.
-    /// Filtered back projection has little noise at low frequencies, a ramp, and the kernel's cut above.
-    fn band(self) -> (f64, f64, f32) {
-        match self {
-            Self::Soft => (0.55, 1.5, 0.85),
-            Self::Sharp => (0.28, 0.75, 0.85),
-        }
-    }
-
+impl Response {
     /// The slice as the scanner blurs it.
     pub fn blur(self, data: &[f32], shape: [usize; 2], spacing: [f64; 2]) -> Vec<f32> {
-        let (narrow, wide, more) = self.spread();
+        let (narrow, wide, more) = self.spread;
         let mut out = filter(data, shape, spacing, narrow);
-        if more > 0.0 {
+        if more != 0.0 {
             for (value, low) in out.iter_mut().zip(filter(data, shape, spacing, wide)) {
                 *value += more * (*value - low);
             }
@@ -45,7 +62,7 @@ impl Kernel {
 
     /// White noise of variance 1 made into this kernel's, of variance 1.
     pub fn texture(self, white: &[f32], shape: [usize; 2], spacing: [f64; 2]) -> Vec<f32> {
-        let (narrow, wide, share) = self.band();
+        let (narrow, wide, share) = self.band;
         // Sums of products of the separable responses give the band's variance.
         let [x, y] = [0, 1].map(|a| products(narrow / spacing[a], wide / spacing[a]));
         let share = f64::from(share);

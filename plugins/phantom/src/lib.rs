@@ -16,6 +16,7 @@ mod hindbrain;
 mod holder;
 mod kernel;
 mod lesion;
+mod look_alikes;
 mod orbit;
 mod outline;
 mod phantom_head;

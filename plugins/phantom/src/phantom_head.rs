@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 ///
 /// It is a model: what is measured on it tells about programs, not about patients.
 #[derive(Stage)]
-#[stage(id = "phantom-head", version = "1.0.0")]
+#[stage(id = "phantom-head", version = "1.1.0")]
 #[output(ct, kind = "volume", unit = "HU", doc = "CT of the head, i16")]
 #[output(
     cavity,
@@ -82,15 +82,21 @@ pub struct PhantomHead {
     #[param(min = 20.0, max = 120.0, unit = "HU")]
     blood_hu: Option<f64>,
     /// Standard deviation of the noise in the middle of the brain for slices of 5 mm; thinner slices have
-    /// more, as 1/sqrt(thickness).
+    /// more, as 1/sqrt(thickness); 1.2 to 5.5 HU drawn if null.
     #[param(default = 3.5, min = 0.0, max = 50.0, unit = "HU")]
-    noise_hu: f64,
+    noise_hu: Option<f64>,
     /// Reconstruction kernel.
     #[param(default = "soft")]
     kernel: Kernel,
-    /// Strength of streaks from dense bone: 0 none, 1 usual.
+    /// Strength of streaks from dense bone: 0 none, 1 usual; 0.2 to 3 drawn if null.
     #[param(default = 1.0, min = 0.0, max = 5.0)]
-    streaks: f64,
+    streaks: Option<f64>,
+    /// Strength of what is like blood and is none, and of how heads differ: brain bright or brain without CSF
+    /// beside bone, an uneven skull base, dense or wide venous sinuses, thick or dense falx and tentorium, more,
+    /// larger, fainter and denser calcifications, old infarcts, other calibration, a wider range of poses. 0 none,
+    /// 1 much; 0.3 to 1 drawn if null.
+    #[param(default = 0.0, min = 0.0, max = 1.0)]
+    look_alikes: Option<f64>,
     /// Whether the head rests in a holder.
     #[param(default = true)]
     holder: bool,
@@ -116,16 +122,26 @@ impl PhantomHead {
         let d = &mut Draw::new(seed, 6);
         let drawn_rotation = [d.normal(0.0, 5.0), d.normal(0.0, 3.0), d.normal(0.0, 4.0)].map(f64::from);
         let drawn_shift = [d.normal(0.0, 3.0), d.normal(0.0, 4.0), d.normal(0.0, 3.0)].map(f64::from);
+        let scanner_draw = &mut Draw::new(seed, 8);
+        let drawn_noise = scanner_draw.log_range(1.2, 5.5);
+        let drawn_streaks = scanner_draw.log_range(0.2, 3.0);
+        let drawn_strength = scanner_draw.range(0.3, 1.0);
+        let strength = self.look_alikes.map_or(drawn_strength, |v| v as f32);
+        let drawn_rotation: [f64; 3] = {
+            // Heads lie tilted against the slices, by a tilted gantry if not by themselves.
+            let sd = [7.0, 3.0, 4.0].map(|sd: f32| sd * strength);
+            std::array::from_fn(|a| drawn_rotation[a] + f64::from(scanner_draw.normal(0.0, sd[a])))
+        };
         let pose = Pose::new(self.rotation.unwrap_or(drawn_rotation), self.shift.unwrap_or(drawn_shift));
-        let head = Head::new(par, seed, self.cavity_ml, &self.wishes(), pose.up())?;
+        let head = Head::new(par, seed, self.cavity_ml, strength, &self.wishes(), pose.up())?;
         let cavity_ml = head.cavity_ml(par);
         let thickness = self.thickness.unwrap_or(self.spacing[2]);
         let sampling = Sampling::new(&head, grid, pose.to_head(grid, pivot(head.size())), thickness);
         let scanner = Scanner {
             seed,
-            kernel: self.kernel,
-            noise_hu: self.noise_hu as f32,
-            streaks: self.streaks as f32,
+            kernel: self.kernel.response(scanner_draw),
+            noise_hu: self.noise_hu.map_or(drawn_noise, |v| v as f32),
+            streaks: self.streaks.map_or(drawn_streaks, |v| v as f32),
             thickness,
             holder: self.holder,
         };

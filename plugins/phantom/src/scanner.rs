@@ -2,7 +2,7 @@
 
 use crate::head::{AIR, Head};
 use crate::holder::holder;
-use crate::kernel::Kernel;
+use crate::kernel::Response;
 use crate::streaks;
 use ichor_image::{Grid, random};
 
@@ -10,7 +10,7 @@ use ichor_image::{Grid, random};
 #[derive(Clone, Copy)]
 pub struct Scanner {
     pub seed: u64,
-    pub kernel: Kernel,
+    pub kernel: Response,
     /// Standard deviation of the noise in the middle of the brain for slices of 5 mm, HU.
     pub noise_hu: f32,
     /// Relative strength of streaks.
@@ -56,8 +56,7 @@ impl Scanner {
         let bone: f32 = hu.iter().map(|v| (v - 300.0).max(0.0) / 1000.0).sum();
         let bone_mm2 = bone * (spacing[0] * spacing[1]) as f32;
         let starved = ((bone_mm2 - 1500.0) / 3500.0).clamp(0.0, 0.8).exp();
-        let sharp = if self.kernel == Kernel::Sharp { 2.2 } else { 1.0 };
-        let sd = self.noise_hu * sharp * starved * (5.0 / self.thickness).sqrt() as f32;
+        let sd = self.noise_hu * self.kernel.noise * starved * (5.0 / self.thickness).sqrt() as f32;
         for (index, (value, t)) in image.iter_mut().zip(texture).enumerate() {
             let x = ((index % shape[0]) as f64 - shape[0] as f64 / 2.0) * spacing[0];
             let y = ((index / shape[0]) as f64 - shape[1] as f64 / 2.0) * spacing[1];

@@ -1,6 +1,7 @@
 //! What differs between heads, drawn from the seed within published or usual ranges.
 
 use crate::draw::Draw;
+use crate::look_alikes::{LookAlikes, vary};
 
 /// One person's anatomy in numbers. Distances in mm at the size of the reference head, densities in HU.
 ///
@@ -50,6 +51,7 @@ pub struct Subject {
     pub mastoid: f32,
     pub calcified: Calcified,
     pub hu: Densities,
+    pub look_alikes: LookAlikes,
 }
 
 /// Which of the usual calcifications there are; radii in mm, 0 for none.
@@ -79,6 +81,14 @@ pub struct Densities {
 }
 
 impl Subject {
+    /// The subject of `seed` with look-alikes of a strength from 0 (none) to 1.
+    pub fn varied(seed: u64, cavity_ml: Option<f64>, look_alikes: f32) -> Self {
+        let mut subject = Self::new(seed, cavity_ml);
+        vary(&mut subject, seed, look_alikes);
+        subject
+    }
+
+    /// The subject of `seed` without look-alikes.
     pub fn new(seed: u64, cavity_ml: Option<f64>) -> Self {
         let d = &mut Draw::new(seed, 1);
         let drawn_ml = d.normal(1400.0, 120.0).clamp(1120.0, 1680.0);
@@ -135,6 +145,7 @@ impl Subject {
                 vessel: d.range(42.0, 54.0),
                 petrous: d.range(1500.0, 1900.0),
             },
+            look_alikes: LookAlikes::none(),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::vector::Point;
 pub fn vessel(subject: &Subject, q: Point, to_ventricle: f32) -> Option<f32> {
     let m: Point = [q[0].abs(), q[1], q[2]];
     if to_ventricle < -0.8 && level(m, [22.0, -38.0, 8.0], [2.4, 6.0, 3.6]) < 1.0 {
-        return Some(subject.hu.grey + 4.0); // glomus of the choroid plexus
+        return Some(subject.hu.grey + subject.look_alikes.plexus); // glomus of the choroid plexus
     }
     if m[0] > 34.0 || q[1] > 24.0 || q[1] < -46.0 || q[2] > -4.0 {
         return None;

@@ -25,9 +25,10 @@ fn stage() -> PhantomHead {
         satellites: Some(0),
         oedema_mm: None,
         blood_hu: None,
-        noise_hu: 0.0,
+        noise_hu: Some(0.0),
         kernel: Kernel::Soft,
-        streaks: 0.0,
+        streaks: Some(0.0),
+        look_alikes: Some(0.0),
         holder: false,
     }
 }
@@ -76,7 +77,7 @@ fn made(stage: &PhantomHead, seed: u64) -> Made {
 }
 
 fn head(stage: &PhantomHead, seed: u64) -> Head {
-    Head::new(&Threads(2), seed, stage.cavity_ml, &stage.wishes(), [0.0, 1.0, 0.0]).unwrap()
+    Head::new(&Threads(2), seed, stage.cavity_ml, 0.0, &stage.wishes(), [0.0, 1.0, 0.0]).unwrap()
 }
 
 /// The last range first.
@@ -201,8 +202,8 @@ fn equal_seeds_give_equal_bytes_in_whatever_order_slices_are_made() {
     let stage = PhantomHead {
         shape: [60, 70, 12],
         spacing: [3.5, 3.5, 12.0],
-        noise_hu: 4.0,
-        streaks: 1.0,
+        noise_hu: Some(4.0),
+        streaks: Some(1.0),
         satellites: None,
         holder: true,
         rotation: None,
@@ -265,7 +266,7 @@ fn noise_grows_as_slices_thin_and_leaves_the_mean() {
     let base = PhantomHead { shape, spacing: [1.0, 1.0, 5.0], haematoma_ml: Some(0.0), ..stage() };
     let sd_mean = |thickness: f64, kernel: Kernel| {
         let clean = PhantomHead { thickness: Some(thickness), kernel, ..stage_of(&base) };
-        let noisy = PhantomHead { noise_hu: 4.0, ..stage_of(&clean) };
+        let noisy = PhantomHead { noise_hu: Some(4.0), ..stage_of(&clean) };
         let (clean, noisy) = (made(&clean, 2), made(&noisy, 2));
         let inside = (0..clean.ct.len()).filter(|&n| clean.cavity[n] == 1);
         let off: Vec<f64> = inside.map(|n| f64::from(noisy.ct[n]) - f64::from(clean.ct[n])).collect();
@@ -351,4 +352,23 @@ fn what_does_not_fit_is_refused_with_the_room_there_is() {
         error.message().starts_with("a cerebellar haematoma of 250 mL does not fit this head"),
         "{error}"
     );
+}
+
+#[test]
+fn look_alikes_are_bright_but_no_haematoma() {
+    let plain = PhantomHead { haematoma_ml: Some(0.0), cavity_ml: Some(1400.0), ..stage() };
+    let rich =
+        PhantomHead { haematoma_ml: Some(0.0), cavity_ml: Some(1400.0), look_alikes: Some(1.0), ..stage() };
+    let like_blood = |made: &Made| {
+        made.ct.iter().zip(&made.cavity).filter(|(v, c)| **c == 1 && (50..90).contains(*v)).count()
+    };
+    let (mut few, mut many) = (0, 0);
+    for seed in 1..=4 {
+        let (a, b) = (made(&plain, seed), made(&rich, seed));
+        assert!(b.haematoma.iter().all(|v| *v == 0));
+        assert!((b.truth("cavity_volume") / 1400.0 - 1.0).abs() < 0.003);
+        few += like_blood(&a);
+        many += like_blood(&b);
+    }
+    assert!(many as f64 > 1.3 * few as f64, "{many} voxels of 50 to 90 HU, {few} without look-alikes");
 }
