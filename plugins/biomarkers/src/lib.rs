@@ -7,8 +7,10 @@ mod abc2;
 mod bounds;
 mod diameter;
 mod hull;
+mod hull3;
 mod lesion;
 mod measure_volume;
+mod mesh;
 mod plane;
 
 pub use measure_volume::MeasureVolume;
