@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod abc2;
+mod biomarker_irregularity;
 mod bounds;
 mod diameter;
 mod hull;
@@ -13,6 +14,7 @@ mod measure_volume;
 mod mesh;
 mod plane;
 
+pub use biomarker_irregularity::BiomarkerIrregularity;
 pub use measure_volume::MeasureVolume;
 
-ichor_sdk::plugin!(MeasureVolume);
+ichor_sdk::plugin!(BiomarkerIrregularity, MeasureVolume);
