@@ -220,10 +220,11 @@ fn place(phantom: &mut Phantom, random: &mut Random, diameter: [f64; 2], gap: [f
     }
 }
 
-/// Joined to the main outline: a ball whose centre is 0.55 of its radius outside it.
+/// Joined to the main outline: a ball whose centre is 0.75 to 0.9 of its radius outside it, so that its neck is 0.44 to 0.66
+/// of its width.
 fn join(phantom: &mut Phantom, random: &mut Random) {
     let r = draw(random, 3.5, 4.5);
-    place(phantom, random, [2.0 * r, 2.0 * r], [-0.4 * r, -0.3 * r]);
+    place(phantom, random, [2.0 * r, 2.0 * r], [-0.25 * r, -0.1 * r]);
 }
 
 /// The main haematoma, smooth, elongated or with lobes.

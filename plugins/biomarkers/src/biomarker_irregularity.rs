@@ -71,7 +71,7 @@ fn measure(
     let mut table = Table::measurements();
     let satellites = foci.as_ref().map(|f| f.satellites());
     shape(&mut table, par, "all", &whole, &grid, satellites);
-    apart(&mut table, par, &whole, &each, &grid, foci.as_ref(), settings.min_focus_ml);
+    apart(&mut table, &whole, &each, &grid, foci.as_ref(), settings.min_focus_ml);
     if settings.per_lesion {
         for (n, lesion) in each.iter().enumerate() {
             check()?;

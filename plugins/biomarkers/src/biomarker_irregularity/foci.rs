@@ -1,5 +1,7 @@
 //! Small haemorrhages beside the main one, slice by slice.
 
+use super::joined::joined;
+use super::slice::Slice;
 use crate::diameter::largest_distance;
 use crate::hull::hull;
 use crate::lesion::Lesion;
@@ -21,8 +23,12 @@ pub struct Focus {
 #[derive(Clone, Debug, Default)]
 pub struct Foci {
     pub found: Vec<Focus>,
+    /// Round lobes on a neck that are a focus nowhere, over all slices.
+    pub joined: usize,
 }
 
+/// Least part of the largest slice's area for lobes to count.
+const SLICE_SHARE: f64 = 0.25;
 /// A gap below this is an uneven edge, mm.
 const GAP_MM: f64 = 1.0;
 const SATELLITE_GAP_MM: f64 = 20.0;
@@ -44,14 +50,17 @@ impl Foci {
             let at = [run.begin - low[0], run.j - low[1], run.k - low[2]].map(|v| v as usize + 1);
             of_main[window.grid.index(at[0], at[1], at[2])..][..run.len()].fill(1);
         }
-        // Of each slice: foci, each with its voxels, diameter and gap.
+        let mut areas = vec![0; nz];
+        main.runs.iter().for_each(|r| areas[(r.k - low[2]) as usize + 1] += r.len());
+        let enough = SLICE_SHARE * areas.iter().copied().max().unwrap_or(0) as f64;
+        // Of each slice: foci, each with its voxels, diameter and gap, and voxels of lobes.
         type Piece = (Vec<usize>, f64, Option<f64>);
-        let slices: Vec<Vec<Piece>> = map_ranges(par, nz, 1, &|range| {
+        let (slices, lobes): (Vec<Vec<Piece>>, Vec<Vec<usize>>) = map_ranges(par, nz, 1, &|range| {
             let k = range.start;
             let of_main = &of_main[k * nx * ny..][..nx * ny];
             let slice = &window.mask[k * nx * ny..][..nx * ny];
             if slice.iter().all(|v| *v == 0) {
-                return Vec::new();
+                return (Vec::new(), Vec::new());
             }
             let labels = components(&Serial, slice, [nx, ny, 1], Connectivity::TwentySix);
             let mut parts = vec![Vec::new(); labels.sizes.len()];
@@ -61,16 +70,22 @@ impl Foci {
             let reference = (0..parts.len())
                 .filter(|n| parts[*n].first().is_some_and(|v| of_main[*v] != 0))
                 .reduce(|a, b| if parts[b].len() > parts[a].len() { b } else { a });
+            let of_part = |part: usize| -> Vec<u8> {
+                labels.labels.iter().map(|l| u8::from(*l as usize == part + 1)).collect()
+            };
+            let mut lobes = Vec::new();
+            if let Some(r) = reference.filter(|r| parts[*r].len() as f64 >= enough) {
+                let part = Slice { mask: of_part(r), shape: [nx, ny], plane };
+                lobes.extend(joined(&part).into_iter().flatten().map(|[i, j]| i + nx * (j + ny * k)));
+            }
             if parts.len() < 2 && reference.is_some() {
-                return Vec::new();
+                return (Vec::new(), lobes);
             }
             let pitch = plane.pitch();
-            let far = reference.map(|r| {
-                let mask: Vec<u8> = labels.labels.iter().map(|l| u8::from(*l as usize == r + 1)).collect();
-                distance_to(&Serial, &mask, [nx, ny, 1], [pitch[0], pitch[1], 1.0])
-            });
+            let far =
+                reference.map(|r| distance_to(&Serial, &of_part(r), [nx, ny, 1], [pitch[0], pitch[1], 1.0]));
             let pieces = parts.into_iter().enumerate().filter(|(n, p)| Some(*n) != reference && p.len() >= 2);
-            pieces
+            let pieces = pieces
                 .map(|(_, voxels)| {
                     let nearest =
                         |far: &Vec<f32>| voxels.iter().map(|n| far[*n]).fold(f32::INFINITY, f32::min);
@@ -87,8 +102,11 @@ impl Foci {
                     let diameter = largest_distance(&Serial, &outline).map_or(0.0, |d| d.0);
                     (voxels.into_iter().map(|n| n + k * nx * ny).collect(), diameter, gap)
                 })
-                .collect()
-        });
+                .collect();
+            (pieces, lobes)
+        })
+        .into_iter()
+        .unzip();
         drop(of_main);
         let mut mask = window.mask;
         mask.fill(0);
@@ -109,8 +127,19 @@ impl Foci {
             focus.diameter_mm = focus.diameter_mm.max(*diameter);
             focus.gaps_mm.extend(gap);
         }
+        // Lobes, with the foci that count: what holds a focus is one.
+        for (m, label) in mask.iter_mut().zip(&groups.labels).filter(|(m, _)| **m != 0) {
+            *m = u8::from(found[*label as usize - 1].volume_ml >= min_ml);
+        }
+        let focus = mask.clone();
+        lobes.iter().flatten().for_each(|n| mask[*n] = 1);
+        let together = components(par, &mask, window.grid.shape, Connectivity::TwentySix);
+        let mut alone = vec![true; together.sizes.len()];
+        for (label, _) in together.labels.iter().zip(&focus).filter(|(_, f)| **f != 0) {
+            alone[*label as usize - 1] = false;
+        }
         found.retain(|f| f.volume_ml >= min_ml);
-        Self { found }
+        Self { found, joined: alone.iter().filter(|a| **a).count() }
     }
 
     /// Foci below 10 mm that lie 1 to 20 mm from the main haemorrhage on a slice.

@@ -12,8 +12,10 @@ const SOLIDITY: f64 = 0.9;
 const AREA_MM2: f64 = 12.6;
 
 /// Lobes of a slice's largest part: what an opening by a disc of 0.6 of the part's own inner radius, at most
-/// 10 mm, leaves over, where it is round and its neck is at most 0.7 of its width.
-pub fn joined(part: &Slice) -> usize {
+/// 10 mm, leaves over, where it is round and its neck is at most 0.7 of its width. Each with its voxels.
+pub fn joined(part: &Slice) -> Vec<Vec<[usize; 2]>> {
+    let (part, low) = part.cropped();
+    let part = &part;
     let [nx, ny] = part.shape;
     let shape = [nx, ny, 1];
     let [px, py] = part.plane.pitch();
@@ -22,7 +24,7 @@ pub fn joined(part: &Slice) -> usize {
     let inner = distance_to(&Serial, &outside, shape, spacing);
     let deepest = inner.iter().copied().fold(0f32, f32::max);
     if !deepest.is_finite() {
-        return 0; // nothing outside
+        return Vec::new(); // nothing outside
     }
     // An opening in the plane alone; `open` would take what is above and below for background.
     let radius = (0.6 * deepest).min(10.0);
@@ -47,5 +49,6 @@ pub fn joined(part: &Slice) -> usize {
         width <= NECK * (range[1] - range[0] + px.min(py)) && lobe.solidity() >= SOLIDITY
     };
     let lobes = Slice { mask: rest, ..*part }.parts();
-    lobes.iter().filter(|l| l.area_mm2() >= AREA_MM2 && round(l)).count()
+    let found = lobes.iter().filter(|l| l.area_mm2() >= AREA_MM2 && round(l));
+    found.map(|l| l.voxels().map(|v| [v[0] + low[0], v[1] + low[1]]).collect()).collect()
 }

@@ -2,7 +2,6 @@
 
 use super::foci::Foci;
 use super::fractal::fractal_dimension;
-use super::joined::joined;
 use super::moments::variances;
 use super::pockets::pockets;
 use super::profile::Profile;
@@ -171,7 +170,6 @@ struct Outline {
     protuberances: usize,
     /// Those beyond the ellipse, or as before where a profile cannot follow the outline.
     beyond_ellipse: usize,
-    joined: usize,
 }
 
 impl Outlines {
@@ -192,7 +190,7 @@ impl Outlines {
                 let n = pockets(&part);
                 (n, n)
             };
-            Some((areas[k], Outline { profile, protuberances, beyond_ellipse, joined: joined(&part) }))
+            Some((areas[k], Outline { profile, protuberances, beyond_ellipse }))
         };
         let found = map_ranges(par, nz, 1, &|range| outline(range.start));
         let mut out = Self { each: Vec::new(), largest: 0 };
@@ -315,7 +313,6 @@ fn grade_rows(
 /// What the lesions are to each other.
 pub fn apart(
     table: &mut Table,
-    par: &dyn Parallel,
     whole: &Lesion,
     each: &[Lesion],
     grid: &Grid,
@@ -332,12 +329,8 @@ pub fn apart(
     add("components_counted", each.iter().filter(|l| ml(l) >= min_ml).count().into(), "1", &floor);
     let share = each.first().map(|main| main.voxels() as f64 / whole.voxels() as f64);
     add("main_share", share.into(), "1", "volume of the largest component over that of all");
-    let lobes = each.first().and_then(|main| {
-        let window = Window::around(main, grid)?;
-        Outlines::of(par, &window, &Plane::of(grid)).most(|o| o.joined)
-    });
     let separate = foci.map(Foci::separate);
-    let satellites = foci.map(Foci::satellites);
+    let (satellites, joined) = (foci.map(Foci::satellites), foci.map(|f| f.joined));
     add(
         "satellites",
         satellites.into(),
@@ -358,12 +351,12 @@ pub fn apart(
     );
     add(
         "joined_foci",
-        lobes.into(),
+        joined.into(),
         "1",
-        "most round lobes in an axial slice of the main haemorrhage: left over by an opening, neck at most 0.7 of the \
-         lobe's width, area at least 0.9 of its convex hull",
+        "round lobes of the main haemorrhage in axial slices, those of neighbouring slices as one: left over by an \
+         opening, neck at most 0.7 of the lobe's width, area at least 0.9 of its convex hull, nowhere a separate focus",
     );
-    let island = separate.zip(lobes.or(separate.map(|_| 0))).map(|(s, j)| s >= 3 || j > 0 && s + j >= 4);
+    let island = separate.zip(joined).map(|(s, j)| s >= 3 || j > 0 && s + j >= 4);
     add(
         "island_sign",
         island.into(),

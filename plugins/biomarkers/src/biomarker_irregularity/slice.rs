@@ -27,6 +27,21 @@ impl Slice {
         Self { mask: fill_holes_slices(&Serial, &mask, shape, 2), ..*self }
     }
 
+    /// The same without what lies beyond its outermost voxels, but for one row on each side, and where that begins;
+    /// the whole slice when it has no voxels. Slices of a window have a free row on each side.
+    pub fn cropped(&self) -> (Self, [usize; 2]) {
+        let bounds = self.voxels().fold(None, |b: Option<[[usize; 2]; 2]>, v| {
+            let [l, h] = b.unwrap_or([v, v]);
+            Some([[l[0].min(v[0]), l[1].min(v[1])], [h[0].max(v[0]), h[1].max(v[1])]])
+        });
+        let Some([low, high]) = bounds else { return (self.clone(), [0; 2]) };
+        let low = low.map(|v| v.saturating_sub(1));
+        let shape: [usize; 2] = std::array::from_fn(|a| (high[a] + 2).min(self.shape[a]) - low[a]);
+        let row = |j: usize| &self.mask[low[0] + self.shape[0] * (low[1] + j)..][..shape[0]];
+        let mask = (0..shape[1]).flat_map(|j| row(j).iter().copied()).collect();
+        (Self { mask, shape, plane: self.plane }, low)
+    }
+
     /// Its parts, connected by sides or corners.
     pub fn parts(&self) -> Vec<Self> {
         let shape = [self.shape[0], self.shape[1], 1];
