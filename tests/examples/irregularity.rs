@@ -227,6 +227,25 @@ fn join(phantom: &mut Phantom, random: &mut Random) {
     place(phantom, random, [2.0 * r, 2.0 * r], [-0.25 * r, -0.1 * r]);
 }
 
+/// How many of the balls lie at least 1 mm from the main outline in their planes, over at least 0.05 mL above or below
+/// their middle: such a ball is a satellite, though it be joined in another plane.
+fn apart(phantom: &Phantom) -> usize {
+    let main = Phantom { balls: Vec::new(), ..phantom.clone() };
+    let ball = |(at, r): &&([f64; 3], f64)| {
+        [-1.0, 1.0].iter().any(|side| {
+            let step = r / 100.0;
+            let thin = |n: i32| {
+                let h = (f64::from(n) + 0.5) * step;
+                let radius = (r * r - h * h).sqrt();
+                let gap = main.gap([at[0], at[1], at[2] + side * h]);
+                if gap.is_some_and(|g| g - radius >= 1.0) { PI * radius * radius * step } else { 0.0 }
+            };
+            (0..100).map(thin).sum::<f64>() >= 50.0
+        })
+    };
+    phantom.balls.iter().filter(ball).count()
+}
+
 /// The main haematoma, smooth, elongated or with lobes.
 fn main_part(random: &mut Random) -> Phantom {
     let a = draw(random, 14.0, 20.0);
@@ -265,7 +284,8 @@ fn generate(seed: u64) -> (Phantom, bool, bool) {
         3 => {
             let n = some(&mut random, 1.0, 4.0);
             (0..n).for_each(|_| join(&mut p, &mut random));
-            (p, false, false)
+            let apart = apart(&p);
+            (p, apart > 0, apart >= 3)
         }
         // One or two satellites; three or four; four or five joined; one satellite and three or four joined.
         4 => {
@@ -281,7 +301,8 @@ fn generate(seed: u64) -> (Phantom, bool, bool) {
         6 => {
             let n = some(&mut random, 4.0, 6.0);
             (0..n).for_each(|_| join(&mut p, &mut random));
-            (p, false, true)
+            let apart = apart(&p);
+            (p, apart > 0, true)
         }
         _ => {
             let n = some(&mut random, 3.0, 5.0);

@@ -1,6 +1,6 @@
 //! Small haemorrhages beside the main one, slice by slice.
 
-use super::joined::joined;
+use super::joined::{AREA_MM2, joined};
 use super::slice::Slice;
 use crate::diameter::largest_distance;
 use crate::hull::hull;
@@ -9,22 +9,40 @@ use crate::mesh::Window;
 use crate::plane::Plane;
 use ichor_image::{Connectivity, Grid, Parallel, Serial, components, distance_to, parallel::map_ranges};
 
-/// A focus: voxels that hang together and are apart from the main haemorrhage on every slice on which they are counted.
-#[derive(Clone, Debug)]
-pub struct Focus {
-    pub volume_ml: f64,
-    /// Largest distance between voxel corners in one slice, mm.
-    pub diameter_mm: f64,
-    /// Smallest gap to the main haemorrhage on each slice that shows both, mm.
-    pub gaps_mm: Vec<f64>,
+/// Voxels that hang together from slice to slice and on some slice lie apart from the main haemorrhage.
+#[derive(Clone, Debug, Default)]
+struct Focus {
+    /// Of the voxels that lie apart.
+    apart_ml: f64,
+    /// Largest distance between voxel corners in one slice, mm; of slices where it is a lobe, too.
+    diameter_mm: f64,
+    /// The gap to the main haemorrhage on each slice that shows both apart, mm.
+    gaps_mm: Vec<f64>,
+    /// Whether it hangs on the main haemorrhage on some slice, as a round lobe.
+    lobe: bool,
 }
 
 /// The foci of a haematoma.
 #[derive(Clone, Debug, Default)]
 pub struct Foci {
-    pub found: Vec<Focus>,
-    /// Round lobes on a neck that are a focus nowhere, over all slices.
-    pub joined: usize,
+    found: Vec<Focus>,
+    min_ml: f64,
+}
+
+/// What one slice shows of a focus.
+struct Piece {
+    voxels: Vec<usize>,
+    diameter: f64,
+    gap: Option<f64>,
+    what: What,
+}
+
+#[derive(PartialEq)]
+enum What {
+    Apart,
+    Lobe,
+    /// On the main haemorrhage, neither round nor on a neck: it only ties other slices together.
+    Tie,
 }
 
 /// Least part of the largest slice's area for lobes to count.
@@ -40,121 +58,126 @@ impl Foci {
     /// there is a focus on that slice, and may join the main one on another.
     pub fn of(par: &dyn Parallel, whole: &Lesion, main: &Lesion, grid: &Grid, min_ml: f64) -> Self {
         let Some(window) = Window::around(whole, grid) else { return Self::default() };
-        let plane = Plane::of(grid);
         let [nx, ny, nz] = window.grid.shape;
-        // The main lesion in the same window: it begins where the runs do.
+        // The main lesion in the same window.
         let low =
             whole.runs.iter().fold([u32::MAX; 3], |l, r| [l[0].min(r.begin), l[1].min(r.j), l[2].min(r.k)]);
         let mut of_main = vec![0u8; window.mask.len()];
+        let mut areas = vec![0; nz];
         for run in &main.runs {
             let at = [run.begin - low[0], run.j - low[1], run.k - low[2]].map(|v| v as usize + 1);
             of_main[window.grid.index(at[0], at[1], at[2])..][..run.len()].fill(1);
+            areas[at[2]] += run.len();
         }
-        let mut areas = vec![0; nz];
-        main.runs.iter().for_each(|r| areas[(r.k - low[2]) as usize + 1] += r.len());
-        let enough = SLICE_SHARE * areas.iter().copied().max().unwrap_or(0) as f64;
-        // Of each slice: foci, each with its voxels, diameter and gap, and voxels of lobes.
-        type Piece = (Vec<usize>, f64, Option<f64>);
-        let (slices, lobes): (Vec<Vec<Piece>>, Vec<Vec<usize>>) = map_ranges(par, nz, 1, &|range| {
-            let k = range.start;
-            let of_main = &of_main[k * nx * ny..][..nx * ny];
-            let slice = &window.mask[k * nx * ny..][..nx * ny];
-            if slice.iter().all(|v| *v == 0) {
-                return (Vec::new(), Vec::new());
-            }
-            let labels = components(&Serial, slice, [nx, ny, 1], Connectivity::TwentySix);
-            let mut parts = vec![Vec::new(); labels.sizes.len()];
-            for (n, label) in labels.labels.iter().enumerate().filter(|(_, l)| **l > 0) {
-                parts[*label as usize - 1].push(n);
-            }
-            let reference = (0..parts.len())
-                .filter(|n| parts[*n].first().is_some_and(|v| of_main[*v] != 0))
-                .reduce(|a, b| if parts[b].len() > parts[a].len() { b } else { a });
-            let of_part = |part: usize| -> Vec<u8> {
-                labels.labels.iter().map(|l| u8::from(*l as usize == part + 1)).collect()
-            };
-            let mut lobes = Vec::new();
-            if let Some(r) = reference.filter(|r| parts[*r].len() as f64 >= enough) {
-                let part = Slice { mask: of_part(r), shape: [nx, ny], plane };
-                lobes.extend(joined(&part).into_iter().flatten().map(|[i, j]| i + nx * (j + ny * k)));
-            }
-            if parts.len() < 2 && reference.is_some() {
-                return (Vec::new(), lobes);
-            }
-            let pitch = plane.pitch();
-            let far =
-                reference.map(|r| distance_to(&Serial, &of_part(r), [nx, ny, 1], [pitch[0], pitch[1], 1.0]));
-            let pieces = parts.into_iter().enumerate().filter(|(n, p)| Some(*n) != reference && p.len() >= 2);
-            let pieces = pieces
-                .map(|(_, voxels)| {
-                    let nearest =
-                        |far: &Vec<f32>| voxels.iter().map(|n| far[*n]).fold(f32::INFINITY, f32::min);
-                    let gap = far.as_ref().map(|far| f64::from(nearest(far)) - pitch[0].min(pitch[1]));
-                    let mut corners: Vec<[i32; 2]> = voxels
-                        .iter()
-                        .flat_map(|n| {
-                            let (i, j) = ((n % nx) as i32, (n / nx) as i32);
-                            [[i, j], [i + 1, j], [i, j + 1], [i + 1, j + 1]]
-                        })
-                        .collect();
-                    let outline: Vec<[f64; 2]> =
-                        hull(&mut corners).iter().map(|p| plane.apply(p.map(f64::from))).collect();
-                    let diameter = largest_distance(&Serial, &outline).map_or(0.0, |d| d.0);
-                    (voxels.into_iter().map(|n| n + k * nx * ny).collect(), diameter, gap)
-                })
-                .collect();
-            (pieces, lobes)
+        let enough = SLICE_SHARE * areas.into_iter().max().unwrap_or(0) as f64;
+        let plane = Plane::of(grid);
+        let pieces: Vec<Piece> = map_ranges(par, nz, 1, &|range| {
+            let at = range.start * nx * ny;
+            let slice = Slice::of(&window, range.start, &plane);
+            let mut out = pieces(&slice, &of_main[at..][..nx * ny], enough);
+            out.iter_mut().flat_map(|p| &mut p.voxels).for_each(|n| *n += at);
+            out
         })
         .into_iter()
-        .unzip();
+        .flatten()
+        .collect();
         drop(of_main);
         let mut mask = window.mask;
         mask.fill(0);
-        slices.iter().flatten().flat_map(|p| &p.0).for_each(|n| mask[*n] = 1);
+        pieces.iter().flat_map(|p| &p.voxels).for_each(|n| mask[*n] = 1);
         let groups = components(par, &mask, window.grid.shape, Connectivity::TwentySix);
-        let mut found: Vec<Focus> = groups
-            .sizes
-            .iter()
-            .map(|n| Focus {
-                volume_ml: *n as f64 * grid.voxel_volume_mm3() / 1000.0,
-                diameter_mm: 0.0,
-                gaps_mm: Vec::new(),
-            })
-            .collect();
-        for (voxels, diameter, gap) in slices.iter().flatten() {
-            let Some(label) = voxels.first().map(|n| groups.labels[*n] as usize) else { continue };
+        let mut found = vec![Focus::default(); groups.sizes.len()];
+        for piece in &pieces {
+            let Some(label) = piece.voxels.first().map(|n| groups.labels[*n] as usize) else { continue };
             let focus = &mut found[label - 1];
-            focus.diameter_mm = focus.diameter_mm.max(*diameter);
-            focus.gaps_mm.extend(gap);
+            focus.diameter_mm = focus.diameter_mm.max(piece.diameter);
+            focus.lobe |= piece.what == What::Lobe;
+            if piece.what == What::Apart {
+                focus.apart_ml += piece.voxels.len() as f64 * grid.voxel_volume_mm3() / 1000.0;
+                focus.gaps_mm.extend(piece.gap);
+            }
         }
-        // Lobes, with the foci that count: what holds a focus is one.
-        for (m, label) in mask.iter_mut().zip(&groups.labels).filter(|(m, _)| **m != 0) {
-            *m = u8::from(found[*label as usize - 1].volume_ml >= min_ml);
-        }
-        let focus = mask.clone();
-        lobes.iter().flatten().for_each(|n| mask[*n] = 1);
-        let together = components(par, &mask, window.grid.shape, Connectivity::TwentySix);
-        let mut alone = vec![true; together.sizes.len()];
-        for (label, _) in together.labels.iter().zip(&focus).filter(|(_, f)| **f != 0) {
-            alone[*label as usize - 1] = false;
-        }
-        found.retain(|f| f.volume_ml >= min_ml);
-        Self { found, joined: alone.iter().filter(|a| **a).count() }
+        Self { found, min_ml }
     }
 
     /// Foci below 10 mm that lie 1 to 20 mm from the main haemorrhage on a slice.
     pub fn satellites(&self) -> usize {
         let near = |f: &&Focus| {
-            f.diameter_mm < SATELLITE_DIAMETER_MM
-                && f.gaps_mm.iter().any(|g| (GAP_MM..=SATELLITE_GAP_MM).contains(g))
+            f.diameter_mm < SATELLITE_DIAMETER_MM && f.gaps_mm.iter().any(|g| *g <= SATELLITE_GAP_MM)
         };
-        self.found.iter().filter(near).count()
+        self.found.iter().filter(|f| f.apart_ml >= self.min_ml).filter(near).count()
     }
 
     /// Foci of at most 20 mm that are apart from the main haemorrhage on a slice.
     pub fn separate(&self) -> usize {
-        let apart =
-            |f: &&Focus| f.diameter_mm <= ISLAND_DIAMETER_MM && f.gaps_mm.iter().any(|g| *g >= GAP_MM);
-        self.found.iter().filter(apart).count()
+        self.found.iter().filter(|f| self.is_separate(f)).count()
     }
+
+    /// Lobes that are a focus nowhere.
+    pub fn joined(&self) -> usize {
+        self.found.iter().filter(|f| f.lobe && !self.is_separate(f)).count()
+    }
+
+    fn is_separate(&self, focus: &Focus) -> bool {
+        focus.apart_ml >= self.min_ml && focus.diameter_mm <= ISLAND_DIAMETER_MM && !focus.gaps_mm.is_empty()
+    }
+}
+
+/// What one slice shows beside its main part, and that part's lobes where it is at least `enough` voxels large.
+fn pieces(slice: &Slice, of_main: &[u8], enough: f64) -> Vec<Piece> {
+    let [nx, ny] = slice.shape;
+    if slice.mask.iter().all(|v| *v == 0) {
+        return Vec::new();
+    }
+    let labels = components(&Serial, &slice.mask, [nx, ny, 1], Connectivity::TwentySix);
+    let mut parts = vec![Vec::new(); labels.sizes.len()];
+    for (n, label) in labels.labels.iter().enumerate().filter(|(_, l)| **l > 0) {
+        parts[*label as usize - 1].push(n);
+    }
+    let reference = (0..parts.len())
+        .filter(|n| parts[*n].first().is_some_and(|v| of_main[*v] != 0))
+        .reduce(|a, b| if parts[b].len() > parts[a].len() { b } else { a });
+    let mut out = Vec::new();
+    let mut far = None;
+    if let Some(r) = reference {
+        let mask: Vec<u8> = labels.labels.iter().map(|l| u8::from(*l as usize == r + 1)).collect();
+        if parts.len() > 1 {
+            let [px, py] = slice.plane.pitch();
+            far = Some(distance_to(&Serial, &mask, [nx, ny, 1], [px, py, 1.0]));
+        }
+        if parts[r].len() as f64 >= enough {
+            for (lobe, round) in joined(&Slice { mask, ..*slice }) {
+                let voxels: Vec<usize> = lobe.iter().map(|[i, j]| i + nx * j).collect();
+                let what = if round { What::Lobe } else { What::Tie };
+                out.push(Piece { diameter: diameter(slice, &voxels), voxels, gap: None, what });
+            }
+        }
+    }
+    let pitch = slice.plane.pitch();
+    for (_, voxels) in parts.into_iter().enumerate().filter(|(n, p)| Some(*n) != reference && p.len() >= 2) {
+        let gap = far.as_ref().map(|far| {
+            let nearest = voxels.iter().map(|n| far[*n]).fold(f32::INFINITY, f32::min);
+            f64::from(nearest) - pitch[0].min(pitch[1])
+        });
+        // One that an uneven edge alone parts from the main haemorrhage hangs on it.
+        let what = match gap {
+            Some(g) if g < GAP_MM && voxels.len() as f64 * slice.voxel_mm2() >= AREA_MM2 => What::Lobe,
+            Some(g) if g < GAP_MM => What::Tie,
+            _ => What::Apart,
+        };
+        out.push(Piece { diameter: diameter(slice, &voxels), voxels, gap, what });
+    }
+    out
+}
+
+/// Largest distance between corners of a slice's voxels, mm.
+fn diameter(slice: &Slice, voxels: &[usize]) -> f64 {
+    let corners = |n: &usize| {
+        let (i, j) = ((n % slice.shape[0]) as i32, (n / slice.shape[0]) as i32);
+        [[i, j], [i + 1, j], [i, j + 1], [i + 1, j + 1]]
+    };
+    let mut corners: Vec<[i32; 2]> = voxels.iter().flat_map(corners).collect();
+    let outline: Vec<[f64; 2]> =
+        hull(&mut corners).iter().map(|p| slice.plane.apply(p.map(f64::from))).collect();
+    largest_distance(&Serial, &outline).map_or(0.0, |d| d.0)
 }

@@ -330,7 +330,7 @@ pub fn apart(
     let share = each.first().map(|main| main.voxels() as f64 / whole.voxels() as f64);
     add("main_share", share.into(), "1", "volume of the largest component over that of all");
     let separate = foci.map(Foci::separate);
-    let (satellites, joined) = (foci.map(Foci::satellites), foci.map(|f| f.joined));
+    let (satellites, joined) = (foci.map(Foci::satellites), foci.map(Foci::joined));
     add(
         "satellites",
         satellites.into(),

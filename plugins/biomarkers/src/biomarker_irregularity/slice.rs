@@ -61,9 +61,14 @@ impl Slice {
         self.voxels().map(|v| self.plane.apply(v.map(|n| n as f64)))
     }
 
-    pub fn area_mm2(&self) -> f64 {
+    /// Area of one voxel.
+    pub fn voxel_mm2(&self) -> f64 {
         let (u, v) = (self.plane.apply([1.0, 0.0]), self.plane.apply([0.0, 1.0]));
-        self.voxels().count() as f64 * (u[0] * v[1] - u[1] * v[0]).abs()
+        (u[0] * v[1] - u[1] * v[0]).abs()
+    }
+
+    pub fn area_mm2(&self) -> f64 {
+        self.voxels().count() as f64 * self.voxel_mm2()
     }
 
     /// Vertices of the convex hull of voxel corners, counter-clockwise in the plane, mm.
