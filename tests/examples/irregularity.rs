@@ -1,7 +1,7 @@
 //! What `biomarker-irregularity` measures on phantoms whose truth is known: errors at thin and thick slices,
 //! stability under resampling and shift, sensitivity and specificity of the satellite and island sign.
 //!
-//! `cargo run --release -p ichor-tests --example irregularity`; the tables go into docs/benchmarks/irregularity.md.
+//! `cargo run --release -p ichor-tests --example irregularity [PHANTOMS [SEED]]`; the tables go into docs/benchmarks/irregularity.md.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark for developers")]
 
@@ -260,8 +260,8 @@ fn main_part(random: &mut Random) -> Phantom {
 }
 
 /// Whether the phantom should have the satellite and the island sign.
-fn generate(seed: u64) -> (Phantom, bool, bool) {
-    let mut random = Random::new(1000).stream(seed);
+fn generate(base: u64, seed: u64) -> (Phantom, bool, bool) {
+    let mut random = Random::new(base).stream(seed);
     let mut p = main_part(&mut random);
     let (small, near) = ([5.0, 9.0], [2.0, 18.0]);
     let add = |p: &mut Phantom, random: &mut Random, n: usize, diameter: [f64; 2], gap: [f64; 2]| {
@@ -313,7 +313,7 @@ fn generate(seed: u64) -> (Phantom, bool, bool) {
     }
 }
 
-fn signs(bench: &Bench, count: u64) {
+fn signs(bench: &Bench, count: u64, base: u64) {
     println!(
         "\n## Signs on {count} phantoms\n\n| slices | sign | with | found | sensitivity | without | not found | specificity |"
     );
@@ -323,7 +323,7 @@ fn signs(bench: &Bench, count: u64) {
         let mut counts = [[0u64; 4]; 2];
         let mut kinds = [[0u64; 3]; 8];
         for seed in 0..count {
-            let (phantom, satellite, island) = generate(seed);
+            let (phantom, satellite, island) = generate(base, seed);
             let t = phantom.measure(bench, spacing, [0.25; 3]);
             for (n, (name, truth)) in
                 [("satellite_sign", satellite), ("island_sign", island)].into_iter().enumerate()
@@ -358,8 +358,9 @@ fn interval(a: u64, n: u64) -> String {
 
 fn main() {
     let bench = Bench::new(2);
-    let count = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(240);
+    let argument =
+        |n: usize, default: u64| std::env::args().nth(n).and_then(|v| v.parse().ok()).unwrap_or(default);
     analytic(&bench);
     stability(&bench);
-    signs(&bench, count);
+    signs(&bench, argument(1, 240), argument(2, 2000));
 }

@@ -7,7 +7,7 @@ Packages: NumPy, SciPy, scikit-image 0.26, SimpleITK, pyradiomics 3.0.1 (those t
 process of its own; tools take turns. Timed is the step alone with the mask in memory. scikit-image: crop, marching cubes,
 area, volume and convex hull. pyradiomics: its class `shape`. Ichor: the whole stage `biomarker-irregularity`, which
 measures shape twice, outlines, openings, foci and signs besides. CPU is user and system time of the step, peak memory the
-process's own (ru_maxrss), all of it.
+process's own (VmHWM), all of it.
 """
 
 import json
@@ -90,7 +90,9 @@ def peer(tool, path):
             "sphericity": get("Sphericity"),
         }
     wall, cpu = time.perf_counter() - wall, used() - cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss, which a child takes over from its parent.
+    lines = Path("/proc/self/status").read_text().splitlines()
+    peak = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
     print(json.dumps({"wall": wall, "cpu": cpu, "peak": peak, "found": {k: float(v) for k, v in found.items()}}))
 
 
@@ -122,4 +124,9 @@ def main():
 
 
 if __name__ == "__main__":
-    peer(*sys.argv[2:]) if sys.argv[1] == "--peer" else main()
+    if sys.argv[1] == "--peer":
+        peer(*sys.argv[2:])
+    elif sys.argv[1] == "--mask":
+        blob().tofile(sys.argv[2])
+    else:
+        main()

@@ -53,8 +53,7 @@ pub fn joined(part: &Slice) -> Vec<(Vec<[usize; 2]>, bool)> {
             .fold([f64::INFINITY, f64::NEG_INFINITY], |[l, h], s| [l.min(s), h.max(s)]);
         length + pitch <= NECK * (range[1] - range[0] + pitch) && lobe.solidity() >= SOLIDITY
     };
-    let lobes = Slice { mask: rest, ..*part }.parts();
-    let found = lobes.iter().filter(|l| l.area_mm2() >= LEAST_MM2);
+    let lobes = Slice { mask: rest, ..*part }.parts(LEAST_MM2);
     let voxels = |l: &Slice| l.voxels().map(|v| [v[0] + low[0], v[1] + low[1]]).collect();
-    found.map(|l| (voxels(l), l.area_mm2() >= AREA_MM2 && round(l))).collect()
+    lobes.iter().map(|l| (voxels(l), l.area_mm2() >= AREA_MM2 && round(l))).collect()
 }

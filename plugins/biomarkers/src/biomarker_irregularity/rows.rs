@@ -67,7 +67,8 @@ pub fn shape(
         "",
         "mesh by marching cubes at 0.5 of the mask; grows with slice thickness",
     );
-    let note = "mesh at 0.5 of the mask on 1 mm voxels after a Gaussian of 1 mm";
+    let note =
+        "mesh at 0.5 of the mask on 1 mm voxels after a Gaussian of 1 mm; still moves at slices of 5 mm";
     scalars(&mut add, par, smooth.as_ref(), "_smooth", note);
 
     let axes = enough.then(|| variances(lesion, grid)).flatten().filter(|l| l[0] > 0.0);
@@ -266,7 +267,9 @@ fn outline_rows(add: &mut Add, outlines: Option<&Outlines>) {
             &format!("fourier_{k}"),
             waves.map(|w| w[k - 1]).into(),
             "1",
-            format!("amplitude of the wave k = {k} around the outline over the mean radius"),
+            format!(
+                "amplitude of the wave k = {k} around the outline over the mean radius; below 0.02 it is noise of the voxels"
+            ),
         );
     }
 }
@@ -337,7 +340,7 @@ pub fn apart(
         "1",
         &format!(
             "foci of at least {min_ml} mL, below 10 mm in every slice, that lie 1 to 20 mm from the main haemorrhage in \
-             an axial slice without touching it there (Shimoda 2017); only blood in the brain may be in the mask"
+             an axial slice without touching it there (Shimoda 2017); slices of 2.5 mm and more show some joined lobes apart; only blood in the brain may be in the mask"
         ),
     );
     add("satellite_sign", satellites.map(|n| n > 0).into(), "", "at least one satellite (Shimoda 2017)");

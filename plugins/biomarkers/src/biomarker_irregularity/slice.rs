@@ -42,12 +42,13 @@ impl Slice {
         (Self { mask, shape, plane: self.plane }, low)
     }
 
-    /// Its parts, connected by sides or corners.
-    pub fn parts(&self) -> Vec<Self> {
+    /// Its parts of at least `mm2`, connected by sides or corners.
+    pub fn parts(&self, mm2: f64) -> Vec<Self> {
         let shape = [self.shape[0], self.shape[1], 1];
         let found = components(&Serial, &self.mask, shape, Connectivity::TwentySix);
         let part = |n: usize| found.labels.iter().map(|l| u8::from(*l as usize == n + 1)).collect();
-        (0..found.sizes.len()).map(|n| Self { mask: part(n), ..*self }).collect()
+        let enough = |n: &usize| found.sizes[*n] as f64 * self.voxel_mm2() >= mm2;
+        (0..found.sizes.len()).filter(enough).map(|n| Self { mask: part(n), ..*self }).collect()
     }
 
     /// Indices of its voxels.

@@ -174,3 +174,28 @@ fn what_is_undefined_is_null_and_says_why() {
         assert!(t.rows.iter().all(|r| !matches!(r[2], Cell::Num(x) if !x.is_finite())));
     }
 }
+
+/// The part of the stage that other tools' shape classes measure, on the mask of `tests/peers/shape.py --mask FILE`:
+/// `SHAPE_MASK=FILE cargo test --release -p ichor-plugin-biomarkers --lib time_of_shape -- --ignored --nocapture`.
+#[test]
+#[ignore = "prints a time"]
+#[allow(clippy::print_stdout, reason = "a benchmark for developers")]
+fn time_of_shape() {
+    let grid = Grid::new([512, 512, 400], Affine::from_spacing([0.43, 0.43, 0.45], [0.0; 3])).unwrap();
+    let mask = std::fs::read(std::env::var("SHAPE_MASK").unwrap()).unwrap();
+    let mut times: Vec<f64> = (0..9)
+        .map(|_| {
+            let start = std::time::Instant::now();
+            let found = Clusters::new(&Serial, &mask, grid.shape, Connectivity::TwentySix);
+            let window = crate::mesh::Window::around(&of_clusters(&found, false).0, &grid).unwrap();
+            let mesh = crate::mesh::mesh_ibsi(&Serial, &window);
+            crate::diameter::largest_distance(&Serial, &mesh.hull).unwrap();
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    println!(
+        "{:.4} s: lesions, crop, mesh, area, volume, convex hull and largest diameter, 1 thread",
+        times[4]
+    );
+}
