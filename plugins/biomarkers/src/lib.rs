@@ -4,13 +4,17 @@
 #![forbid(unsafe_code)]
 
 mod abc2;
+mod biomarker_irregularity;
 mod bounds;
 mod diameter;
 mod hull;
+mod hull3;
 mod lesion;
 mod measure_volume;
+mod mesh;
 mod plane;
 
+pub use biomarker_irregularity::BiomarkerIrregularity;
 pub use measure_volume::MeasureVolume;
 
-ichor_sdk::plugin!(MeasureVolume);
+ichor_sdk::plugin!(BiomarkerIrregularity, MeasureVolume);
