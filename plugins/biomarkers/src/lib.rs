@@ -7,10 +7,14 @@ mod abc2;
 mod bounds;
 mod diameter;
 mod hull;
+mod hull3;
 mod lesion;
 mod measure_volume;
+mod mesh;
 mod plane;
+mod radiomics;
 
 pub use measure_volume::MeasureVolume;
+pub use radiomics::Radiomics;
 
-ichor_sdk::plugin!(MeasureVolume);
+ichor_sdk::plugin!(MeasureVolume, Radiomics);
