@@ -27,13 +27,13 @@ use std::borrow::Cow;
 ///
 /// Names and formulas are those of the reference manual of the Image Biomarker Standardisation Initiative
 /// (arXiv:1612.07003; Zwanenburg et al., Radiology 2020;295:328-338); each definition has the feature's
-/// four-letter code. Slices are those of the voxel axis that runs most superior-inferior. Neighbours are voxels, whatever their distance:
-/// with thick slices take a 2D or 2.5D aggregation, or bring the CT and the mask to cubic voxels (stage
-/// `resample`) before. Shape is that of the whole mask; intensities and textures are of the voxels that
+/// four-letter code. Slices are those of the voxel axis that runs most
+/// superior-inferior. Neighbours are voxels, whatever their distance: with thick slices take a 2D or 2.5D
+/// aggregation, or bring the CT and the mask to cubic voxels (stage `resample`) before. Shape is that of the whole mask; intensities and textures are of the voxels that
 /// `resegmentation_range` leaves. Lesions are connected by faces, edges or corners.
 ///
-/// What is not defined, such as a correlation of equal values, is null. Moran's I and Geary's C, which compare every pair
-/// of voxels, are null beyond 10 000 voxels.
+/// What is not defined, such as a correlation of equal values, is null. Moran's I and Geary's C, which compare
+/// every pair of voxels, are null beyond 10 000 voxels.
 #[derive(Stage)]
 #[stage(id = "radiomics", version = "1.0.0")]
 #[input(ct, kind = "volume", doc = "CT or another image")]
@@ -59,7 +59,8 @@ pub struct Radiomics {
     /// Which matrices of slices and directions are merged, and which features averaged.
     #[param(default = "2D slice-merged")]
     aggregation: Aggregation,
-    /// Coarseness parameter alpha of the neighbouring grey level dependence: levels that differ by no more depend on each other.
+    /// Coarseness parameter alpha of the neighbouring grey level dependence: levels that differ by no more depend
+    /// on each other.
     #[param(default = 0, min = 0, max = 1024)]
     dependence_coarseness: u32,
     /// Measures morphology.

@@ -2,7 +2,8 @@
 
 use ichor_sdk::prelude::*;
 
-/// Names as in the IBSI reference manual. Zones and neighbourhoods have no directions: they know 2D, 2.5D and 3D only.
+/// Names as in the IBSI reference manual. Zones and neighbourhoods have no directions: they know 2D, 2.5D and 3D
+/// only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
 pub enum Aggregation {
     /// Features of each slice and direction, averaged.

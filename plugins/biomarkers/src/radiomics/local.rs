@@ -3,8 +3,8 @@
 use super::region::Region;
 use ichor_image::{Grid, Parallel, parallel::map_ranges};
 
-/// In the order of `names::LOCAL_INTENSITY`. `row` gives the intensities of a row (j, k) of the whole image: what lies in a sphere counts
-/// whether it is in the lesion or not.
+/// In the order of `names::LOCAL_INTENSITY`. `rows` gives the intensities of row (j, k) of the whole image: what
+/// lies in a sphere counts whether it is in the lesion or not.
 pub fn peaks<'a>(
     par: &dyn Parallel,
     region: &Region,
@@ -29,7 +29,7 @@ pub fn peaks<'a>(
             };
             let mut is = (-reach[0]..=reach[0]).filter(inside);
             if let Some(first) = is.next() {
-                sphere.push([dj, dk, first, is.last().unwrap_or(first)]);
+                sphere.push([dj, dk, first, is.next_back().unwrap_or(first)]);
             }
         }
     }

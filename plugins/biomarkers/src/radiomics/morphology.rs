@@ -129,9 +129,9 @@ fn eigenvalues(mut m: [[f64; 3]; 3]) -> [f64; 3] {
             for row in &mut m {
                 (row[p], row[q]) = (c * row[p] - s * row[q], s * row[p] + c * row[q]);
             }
-            for k in 0..3 {
-                (m[p][k], m[q][k]) = (c * m[p][k] - s * m[q][k], s * m[p][k] + c * m[q][k]);
-            }
+            let (up, down) = (m[p], m[q]);
+            m[p] = std::array::from_fn(|k| c * up[k] - s * down[k]);
+            m[q] = std::array::from_fn(|k| s * up[k] + c * down[k]);
         }
     }
     let mut out = [m[0][0], m[1][1], m[2][2]];

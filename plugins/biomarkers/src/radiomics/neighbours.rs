@@ -68,10 +68,11 @@ impl Counts {
         }
     }
 
-    /// Counts the voxels of planes `planes` (of the array with its border) with all their neighbours, in the slice or in space.
+    /// Counts the voxels of planes `planes` (of the array with its border) with all their neighbours, in the
+    /// slice or in space.
     /// `alpha` is the largest difference at which a neighbour depends on a voxel.
     pub fn of(levels: &Levels, planes: Range<usize>, directions: usize, alpha: u16) -> Self {
-        // Most features come from the first few levels of a size that the compiler can unroll for.
+        // The number of directions is known to the compiler, which unrolls the loop over them.
         if directions == IN_PLANE {
             count::<IN_PLANE>(levels, planes, alpha)
         } else {

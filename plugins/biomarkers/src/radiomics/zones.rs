@@ -11,7 +11,8 @@ pub struct Zone {
     pub slice: usize,
 }
 
-/// The zones in the order of their first voxels; `inside` is the region before intensities were excluded, on the same array.
+/// The zones in the order of their first voxels; `inside` is the region before intensities were excluded, on the
+/// same array.
 /// With 13 directions zones reach across slices (26 neighbours), with 4 they do not (8).
 pub fn zones(levels: &Levels, inside: &[u8], directions: usize) -> Vec<Zone> {
     let shape = levels.shape;
