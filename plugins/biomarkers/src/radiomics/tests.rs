@@ -112,3 +112,122 @@ fn the_digital_phantom_has_the_initiatives_reference_values() {
     assert!(wrong.is_empty(), "{passed} passed, {} did not:\n{}", wrong.len(), wrong.join("\n"));
     assert_eq!((passed, rows.len()), (482, 482));
 }
+
+fn value(table: &Table, lesion: &str, name: &str) -> Option<f64> {
+    let row = table.rows.iter().find(|r| r[0] == Cell::from(lesion) && r[1] == Cell::from(name));
+    match row.unwrap_or_else(|| panic!("no {name} of {lesion}"))[2] {
+        Cell::Num(v) => Some(v),
+        Cell::Null => None,
+        ref other => panic!("{name} is {other:?}"),
+    }
+}
+
+fn ramp(shape: [usize; 3], spacing: [f64; 3]) -> (Vec<f32>, Vec<u8>, Grid) {
+    let grid = Grid::new(shape, Affine::from_spacing(spacing, [0.0; 3])).unwrap();
+    let [nx, ny, _] = shape;
+    let at = |n: usize| [n % nx, n / nx % ny, n / nx / ny];
+    let ct =
+        (0..grid.len()).map(|n| at(n).into_iter().zip([3, 5, 7]).map(|(v, f)| v * f).sum::<usize>() % 40);
+    let mask = (0..grid.len()).map(|n| {
+        let d = at(n).into_iter().zip(shape).map(|(v, n)| (2 * v + 1) as f64 / n as f64 - 1.0);
+        u8::from(d.map(|d| d * d).sum::<f64>() < 0.8)
+    });
+    (ct.map(|v| v as f32).collect(), mask.collect(), grid)
+}
+
+#[test]
+fn axes_stored_in_another_order_or_direction_change_nothing() {
+    let (ct, mask, grid) = ramp([17, 14, 9], [0.45, 0.5, 5.0]);
+    // The same voxels with axes S, L, A.
+    let shape = [9, 17, 14];
+    let at = |n: usize| {
+        let (s, l, a) = (n % 9, n / 9 % 17, n / 9 / 17);
+        grid.index(16 - l, a, s)
+    };
+    let affine = Affine([[0.0, -0.45, 0.0, 7.2], [0.0, 0.0, 0.5, 0.0], [5.0, 0.0, 0.0, 0.0]]);
+    let turned = Grid::new(shape, affine).unwrap();
+    let ct2: Vec<f32> = (0..ct.len()).map(|n| ct[at(n)]).collect();
+    let mask2: Vec<u8> = (0..ct.len()).map(|n| mask[at(n)]).collect();
+    for how in [Aggregation::SliceMerged2, Aggregation::Averaged3] {
+        let a = stage(how).measure(&Serial, &ct, &mask, &grid).unwrap();
+        let b = stage(how).measure(&Serial, &ct2, &mask2, &turned).unwrap();
+        assert_eq!(a.rows.len(), b.rows.len());
+        for (x, y) in a.rows.iter().zip(&b.rows) {
+            let (Cell::Num(v), Cell::Num(w)) = (&x[2], &y[2]) else { panic!("{x:?}, {y:?}") };
+            // The mesh cuts rings that are not flat in one of two ways.
+            let close = (v - w).abs() <= 1e-3 * v.abs() + 1e-9;
+            assert!(close, "{:?}: {v}, {w}", x[1]);
+        }
+    }
+}
+
+#[test]
+fn threads_change_no_digit() {
+    let (ct, mask, grid) = ramp([40, 37, 33], [0.45, 0.45, 2.0]);
+    for how in [Aggregation::SliceMerged2, Aggregation::Merged25, Aggregation::Averaged3] {
+        let one = stage(how).measure(&Serial, &ct, &mask, &grid).unwrap();
+        let four = stage(how).measure(&ichor_image::parallel::Threads(4), &ct, &mask, &grid).unwrap();
+        assert_eq!(one, four);
+    }
+}
+
+#[test]
+fn what_is_not_defined_is_null_and_says_why() {
+    let (ct, _, grid) = ramp([6, 6, 6], [1.0; 3]);
+    let check = |mask: &[u8], range: Option<[f64; 2]>, nulls: &[&str], whys: &str| {
+        let stage = Radiomics { resegmentation_range: range, ..stage(Aggregation::Merged3) };
+        let t = stage.measure(&Serial, &ct, mask, &grid).unwrap();
+        for name in nulls {
+            assert_eq!(value(&t, "all", name), None, "{name}");
+            let row = t.rows.iter().find(|r| r[1] == Cell::from(*name)).unwrap();
+            assert!(matches!(&row[4], Cell::Text(d) if d.ends_with(whys)), "{row:?}");
+        }
+        t
+    };
+    let mut mask = vec![0; 216];
+    let empty = "undefined: the mask is empty";
+    let names = ["morph_sphericity", "stat_mean_intensity", "glcm_contrast", "ngldm_grey_level_variance"];
+    check(&mask, None, &names, empty);
+    mask[grid.index(2, 2, 2)] = 1;
+    let alone = ["glcm_contrast", "ngtdm_coarseness", "stat_intensity_skewness", "morph_elongation"];
+    let t = check(&mask, None, &alone, "undefined: too few voxels or grey levels, all equal");
+    assert_eq!(value(&t, "all", "glszm_zone_percentage"), Some(1.0));
+    let out = "undefined: `resegmentation_range` leaves no voxel";
+    let t = check(&mask, Some([-50.0, -40.0]), &["stat_mean_intensity", "ih_intensity_histogram_mode"], out);
+    assert!(value(&t, "all", "morph_volume_mesh").is_some());
+}
+
+#[test]
+fn resegmentation_moves_textures_and_not_shape() {
+    let (mut ct, mask, grid) = ramp([20, 20, 20], [1.0; 3]);
+    ct[grid.index(10, 10, 10)] = 3000.0;
+    let with = Radiomics { resegmentation_range: Some([0.0, 100.0]), ..stage(Aggregation::Averaged3) };
+    let t = with.measure(&Serial, &ct, &mask, &grid).unwrap();
+    assert_eq!(value(&t, "all", "stat_maximum_intensity"), Some(39.0));
+    // Without, bins of 1 HU up to 3000 HU are too many.
+    let error = stage(Aggregation::Averaged3).measure(&Serial, &ct, &mask, &grid).unwrap_err();
+    assert!(error.starts_with("the intensities 0 to 3000 fall into 3001 bins of 1"), "{error}");
+    let number = Radiomics { discretisation: Method::FixedBinNumber, ..stage(Aggregation::Averaged3) };
+    let u = number.measure(&Serial, &ct, &mask, &grid).unwrap();
+    assert_eq!(value(&u, "all", "ih_maximum_discretised_intensity"), Some(6.0));
+    let volume = |t: &Table| value(t, "all", "morph_volume_mesh");
+    assert_eq!(volume(&t), volume(&u));
+}
+
+#[test]
+fn lesions_are_numbered_by_volume_and_names_stand_once() {
+    let grid = Grid::new([30, 8, 8], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap();
+    let mut mask = vec![0; grid.len()];
+    for (from, to) in [(2, 5), (10, 18)] {
+        (from..to).for_each(|i| mask[grid.index(i, 4, 4)] = 1);
+    }
+    let ct: Vec<f32> = (0..grid.len()).map(|n| (n % 30) as f32).collect();
+    let each = Radiomics { per_lesion: true, ..stage(Aggregation::Averaged3) };
+    let t = each.measure(&Serial, &ct, &mask, &grid).unwrap();
+    assert_eq!(value(&t, "all", "morph_volume_voxel_counting"), Some(11.0));
+    assert_eq!(value(&t, "1", "stat_mean_intensity"), Some(13.5));
+    assert_eq!(value(&t, "2", "stat_mean_intensity"), Some(3.0));
+    let names: std::collections::BTreeSet<String> =
+        t.rows.iter().map(|r| format!("{r:?}")[..80].into()).collect();
+    assert_eq!((t.rows.len(), names.len()), (3 * 169, 3 * 169));
+}
