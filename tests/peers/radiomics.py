@@ -1,13 +1,13 @@
 """Measures a 50 mL haematoma on 512 x 512 x 400 voxels with Ichor, pyradiomics and scikit-image, side by side.
 
-    peers/bin/python tests/peers/radiomics.py target/release/ichor [RUNS] [FOLDER] > docs/benchmarks/radiomics-peers.txt
+    cargo build --release --workspace && cargo build --release -p ichor-tests --example radiomics
+    peers/bin/python tests/peers/radiomics.py target/release/examples/radiomics [RUNS] [FOLDER]
 
-Python packages: requirements-radiomics.txt. PLUGINS in the environment names the folder of the plugins where they are
-not beside the program. CPU seconds are of the work alone for the other tools, with both images in memory; for Ichor they
-are those of the whole program less those of the same pipeline with every family turned off, which reads both files and
-finds the components. Each run is a process of its own; tools take turns; the median of RUNS (3) counts. Peak memory is
-that of the whole process (ru_maxrss). pyradiomics spends most of its time on the whole image whatever is measured, so it
-is also given both images cut to the box around the haematoma.
+Python packages: requirements-radiomics.txt. Each run is a process of its own; the tools take turns; the median of RUNS (5)
+counts, slow tools have 3 at most. Timed is the work alone, with both images in memory: CPU seconds for the other tools, and seconds of
+the clock on one thread for Ichor, which are never fewer. Peak memory is that of the whole process (ru_maxrss), both images
+included. pyradiomics spends most of its time on the whole image whatever is measured, so it is also given both images cut
+to the box around the haematoma.
 """
 
 import json
@@ -90,7 +90,7 @@ def cpu():
     return time.process_time()
 
 
-def box(mask):
+def extent(mask):
     """First voxel and size of the box around a mask, two voxels wider on every side."""
     import SimpleITK as sitk
 
@@ -130,7 +130,7 @@ def peer(tool, folder):
     for name in ("shape",) if "shape" in tool else CLASSES:
         extractor.enableFeatureClassByName(name)
     if "cropped" in tool:
-        low, size = box(mask)
+        low, size = extent(mask)
         ct, mask = (sitk.RegionOfInterest(image, size, low) for image in (ct, mask))
     start = cpu()
     found = extractor.execute(ct, mask)
@@ -138,80 +138,50 @@ def peer(tool, folder):
     return {"seconds": seconds, "found": {k[9:]: float(v) for k, v in found.items() if k.startswith("original_")}}
 
 
-PIPELINE = """
-ichor: 1
-name: radiomics
-inputs: {{ ct: {{ kind: volume }}, mask: {{ kind: mask }} }}
-stages:
-  load-ct: {{ use: load-nifti, with: {{ source: $inputs.ct }} }}
-  load-mask: {{ use: load-nifti, with: {{ source: $inputs.mask, kind: mask }} }}
-  features:
-    use: radiomics
-    in: {{ ct: load-ct.image, mask: load-mask.image }}
-    with: {{ morphology: {shape}, intensity: {texture}, texture: {texture}, aggregation: {how} }}
-  save: {{ use: save-table, in: {{ tables: [features.table] }} }}
-outputs: {{ features: save.tsv }}
-"""
-
-
 def run(command):
-    """CPU seconds and peak memory in MiB of a process, and what it says."""
+    """What a process says, and its peak memory in MiB."""
     with tempfile.TemporaryFile() as out:
-        child = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL)
+        child = subprocess.Popen(command, stdout=out, stderr=subprocess.DEVNULL, env={**os.environ, "CARGO": "true"})
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
             sys.exit(f"{command} ended with {child.returncode}")
         out.seek(0)
-        return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out.read().decode().splitlines()
+        return json.loads(out.read().splitlines()[-1]), usage.ru_maxrss / 1024
 
 
-def ichor(binary, folder, what, how="3D averaged"):
-    pipeline = folder / f"{what}-{how.replace(' ', '-')}.yaml"
-    on = lambda name: str(what == name).lower()
-    pipeline.write_text(PIPELINE.format(shape=on("shape"), texture=on("texture"), how=how))
-    plugins = ["--plugin-path", os.environ["PLUGINS"]] if "PLUGINS" in os.environ else []
-    with tempfile.TemporaryDirectory(dir=folder) as out:
-        inputs = [a for name in ("ct", "mask") for a in ("-i", f"{name}={folder}/{name}.nii")]
-        seconds, peak, _ = run([binary, "run", str(pipeline), *inputs, "-o", out, "--no-cache", *plugins])
-        lines = next(Path(out).rglob("*.tsv")).read_text().splitlines()
-    head = lines[0].split("\t")
-    rows = [dict(zip(head, line.split("\t"))) for line in lines[1:]]
-    return seconds, peak, {r["name"]: float(r["value"]) for r in rows if r.get("value") not in ("", "n/a", None)}
+AGGREGATIONS = ("2D averaged", "2D slice-merged", "2.5D direction-merged", "2.5D merged", "3D averaged", "3D merged")
 
 
 def main():
-    binary, runs = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    binary, runs = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 5
     folder = Path(sys.argv[3] if len(sys.argv) > 3 else tempfile.mkdtemp())
     if not (folder / "mask.nii").exists():
         subprocess.run([sys.executable, __file__, "--make", str(folder)], check=True)
-    others = (
+    images = [str(folder / f"{name}.nii") for name in ("ct", "mask")]
+    jobs = {
+        "Ichor shape": ([binary, *images, "morphology", "3D averaged"], runs),
+        "Ichor texture": ([binary, *images, "texture", "3D averaged"], runs),
+    }
+    for tool in (
         "pyradiomics shape", "pyradiomics shape, cropped before", "pyradiomics texture", "pyradiomics texture, cropped before",
         "scikit-image shape",
-    )
-    seconds, peaks, found = {}, {}, {}
-    for _ in range(runs):
-        for what in ("nothing", "shape", "texture"):
-            s, p, values = ichor(binary, folder, what)
-            name = f"Ichor {what}"
-            seconds.setdefault(name, []).append(s)
-            peaks.setdefault(name, []).append(p)
-            found[name] = values
-        for tool in others:
-            _, p, lines = run([sys.executable, __file__, "--peer", tool, str(folder)])
-            said = json.loads(lines[-1])
-            seconds.setdefault(tool, []).append(said["seconds"])
-            peaks.setdefault(tool, []).append(p)
-            found[tool] = said["found"]
-    median = {name: statistics.median(s) for name, s in seconds.items()}
-    base = median["Ichor nothing"]
-    print("| tool | CPU, s | of the work alone, s | lowest to highest, s | times Ichor's | peak memory, MiB |\n|---|---|---|---|---|---|")
-    for name, s in median.items():
-        alone = s - base if name.startswith("Ichor") else s
-        ours = median["Ichor texture" if "texture" in name else "Ichor shape"] - base
-        times = "" if name.startswith("Ichor") else f"{s / ours:.0f}"
-        spread = f"{min(seconds[name]):.2f} to {max(seconds[name]):.2f}"
-        print(f"| {name} | {s:.2f} | {alone:.3f} | {spread} | {times} | {statistics.median(peaks[name]):.0f} |")
+    ):
+        jobs[tool] = [sys.executable, __file__, "--peer", tool, str(folder)], min(runs, 3)
+    seen = {name: [] for name in jobs}
+    for n in range(runs):
+        for name, (command, times) in jobs.items():
+            if n < times:
+                seen[name].append(run(command))
+    found = {name: results[0][0]["found"] for name, results in seen.items()}
+    median = {name: statistics.median(r[0]["seconds"] for r in results) for name, results in seen.items()}
+    print("| tool | seconds | lowest to highest | times Ichor's | peak memory, MiB |\n|---|---|---|---|---|")
+    for name, results in seen.items():
+        s = sorted(r[0]["seconds"] for r in results)
+        ours = median["Ichor texture" if "texture" in name else "Ichor shape"]
+        times = "" if name.startswith("Ichor") else f"{median[name] / ours:.0f}"
+        peak = statistics.median(r[1] for r in results)
+        print(f"| {name} | {median[name]:.3f} | {s[0]:.3f} to {s[-1]:.3f} | {times} | {peak:.0f} |")
     print("\n| feature | Ichor | pyradiomics | relative difference |\n|---|---|---|---|")
     same, worst = 0, 0.0
     for family, names in SAME.items():
@@ -228,8 +198,10 @@ def main():
         print(f"scikit-image {name}: {found['scikit-image shape'][f'shape_{name}']:.8g}, Ichor {ours:.8g}.")
     hull = found["Ichor shape"]["morph_volume_mesh"] / found["Ichor shape"]["morph_volume_density_convex_hull"]
     print(f"scikit-image and SciPy, convex hull: {found['scikit-image shape']['shape_hull']:.8g}, Ichor {hull:.8g}.")
-    for how in ("2D averaged", "2D slice-merged", "2.5D direction-merged", "2.5D merged", "3D averaged", "3D merged"):
-        print(f"Ichor texture, {how}: {ichor(binary, folder, 'texture', how)[0] - base:.2f} CPU s.")
+    print("\n| aggregation | seconds |\n|---|---|")
+    for how in AGGREGATIONS:
+        seconds = [run([binary, *images, "texture", how])[0]["seconds"] for _ in range(runs)]
+        print(f"| {how} | {statistics.median(seconds):.3f} |")
 
 
 if __name__ == "__main__":

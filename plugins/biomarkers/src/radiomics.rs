@@ -111,9 +111,10 @@ impl Run for Radiomics {
     fn plan(&self, run: &Context) -> Result<Need> {
         let input = run.input(Self::CT)?;
         let voxels = input.grid().len() as u64;
-        // Copies with slices last; and of a box of a tenth of the image levels, zones and distances.
+        // Copies with slices last; and of the box around the mask, which specks make as large as the image, levels,
+        // zones and distances.
         let copy = if axial(input.grid()) == 2 { 0 } else { 5 * voxels };
-        Ok(Need { scratch_bytes: copy + 2 * voxels, device_bytes: 0 })
+        Ok(Need { scratch_bytes: copy + 10 * voxels, device_bytes: 0 })
     }
 }
 

@@ -139,9 +139,9 @@ fn eigenvalues(mut m: [[f64; 3]; 3]) -> [f64; 3] {
     out
 }
 
-/// The series by which the reference manual gives the area of the enclosing ellipsoid, semi-axes descending, to
-/// degree 20. It is kept as printed, because the reference values follow it: an ellipsoid with three different
-/// axes has a few per cent more.
+/// The series for the area of the enclosing ellipsoid on which the reference values rest, semi-axes descending, to
+/// degree 20, with alpha = √(1 - b²/a²) and beta = √(1 - c²/a²). An ellipsoid with three different axes has a few
+/// per cent more.
 fn ellipsoid_area([a, b, c]: [f64; 3]) -> f64 {
     // Of Legendre's polynomials only (alpha beta)^n P_n((alpha² + beta²) / (2 alpha beta)) occurs, which has no
     // pole for a sphere.
