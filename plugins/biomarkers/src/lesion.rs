@@ -63,7 +63,7 @@ pub fn axial(grid: &Grid) -> usize {
 }
 
 /// The same image with the axis that runs most superior-inferior last, so that slices of k are axial.
-pub fn axial_last<'a>(mask: &'a [u8], grid: &Grid) -> (Cow<'a, [u8]>, Grid) {
+pub fn axial_last<'a, T: Copy>(mask: &'a [T], grid: &Grid) -> (Cow<'a, [T]>, Grid) {
     let axial = axial(grid);
     if axial == 2 {
         return (Cow::Borrowed(mask), *grid);

@@ -13,8 +13,10 @@ mod lesion;
 mod measure_volume;
 mod mesh;
 mod plane;
+mod radiomics;
 
 pub use biomarker_irregularity::BiomarkerIrregularity;
 pub use measure_volume::MeasureVolume;
+pub use radiomics::Radiomics;
 
-ichor_sdk::plugin!(BiomarkerIrregularity, MeasureVolume);
+ichor_sdk::plugin!(BiomarkerIrregularity, MeasureVolume, Radiomics);
