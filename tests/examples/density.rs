@@ -252,7 +252,7 @@ fn random(class: Class, seed: u64) -> Phantom {
         seed,
     };
     // A point so many mm off the middle at most, so that a ball of the given size stays inside by 6 mm.
-    let mut middle = |radius: f64| -> Point {
+    let middle = |between: &mut dyn FnMut(f64, f64) -> f64, radius: f64| -> Point {
         let room: Point = std::array::from_fn(|a| (semi[a] * 0.85 - radius - 6.0).max(0.0) * 0.57);
         std::array::from_fn(|a| between(-room[a], room[a]))
     };
@@ -269,12 +269,12 @@ fn random(class: Class, seed: u64) -> Phantom {
         }
         Class::BlackHole => {
             let radius = between(4.0, 7.0);
-            out.dark = Dark::Ball(middle(radius), radius);
+            out.dark = Dark::Ball(middle(&mut between, radius), radius);
             out.dark_hu = clot - between(30.0, 40.0);
         }
         Class::Swirl => {
             let (half, radius) = (between(7.5, 10.0).min(0.6 * semi[2]), between(2.5, 4.0));
-            let mut at = middle(radius + 3.0);
+            let mut at = middle(&mut between, radius + 3.0);
             at[2] *= 0.2;
             let phase = between(0.0, 2.0 * PI);
             out.dark = Dark::Rod(at, half, radius, between(0.0, 3.0), phase);
@@ -289,7 +289,7 @@ fn random(class: Class, seed: u64) -> Phantom {
         }
         Class::Faint => {
             let radius = between(5.0, 7.0);
-            out.dark = Dark::Ball(middle(radius), radius);
+            out.dark = Dark::Ball(middle(&mut between, radius), radius);
             out.dark_hu = clot - between(8.0, 16.0);
         }
         Class::Open => {

@@ -1,5 +1,6 @@
 //! Volumes, limits and directions known beforehand.
 
+use super::growth::Kind;
 use super::*;
 use ichor_image::Serial;
 
