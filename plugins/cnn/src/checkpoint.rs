@@ -44,7 +44,7 @@ pub fn save(path: &str, state: &State, trainer: &Trainer, best: &Weights) -> Res
     for (name, lists) in [("now", lists(trainer.weights())), ("best", lists(best))] {
         tensors.extend(lists.into_iter().enumerate().map(|(n, v)| (format!("{name}.{n}"), Numbers::flat(v))));
     }
-    tensors.extend(trainer.velocity().enumerate().map(|(n, v)| (format!("velocity.{n}"), Numbers::flat(v))));
+    tensors.extend(trainer.memory().enumerate().map(|(n, v)| (format!("memory.{n}"), Numbers::flat(v))));
     let text = serde_json::to_string(state).map_err(|e| e.to_string())?;
     let bytes = safetensors::serialize(tensors, Some(HashMap::from([(KEY.to_owned(), text)])));
     let bytes = bytes.map_err(|e| e.to_string())?;
@@ -87,9 +87,9 @@ pub fn load(path: &str, settings: &str, start: &Weights) -> Result<Option<(State
         }
         Ok::<_, String>(out)
     };
-    let velocity = (0..3 * start.convolutions.len()).map(|n| list(format!("velocity.{n}"), None));
-    let velocity = velocity.collect::<Result<_, _>>()?;
-    Ok(Some((state, Trained { now: weights("now")?, best: weights("best")?, velocity })))
+    let memory = (0..6 * start.convolutions.len()).map(|n| list(format!("memory.{n}"), None));
+    let memory = memory.collect::<Result<_, _>>()?;
+    Ok(Some((state, Trained { now: weights("now")?, best: weights("best")?, memory })))
 }
 
 /// The numbers of a checkpoint.
@@ -99,7 +99,7 @@ pub struct Trained {
     /// The best so far.
     pub best: Weights,
     /// The optimiser's memory.
-    pub velocity: Vec<Vec<f32>>,
+    pub memory: Vec<Vec<f32>>,
 }
 
 fn lists(weights: &Weights) -> Vec<&[f32]> {

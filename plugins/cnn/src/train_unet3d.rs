@@ -13,13 +13,20 @@ use ichor_image::Turn;
 use ichor_sdk::json::json;
 use ichor_sdk::prelude::*;
 use ichor_unet::{Architecture, Precision, Stop, Weights};
-use ichor_unet_training::{Loss, Normalise, Patch, Trainer};
+use ichor_unet_training::{Loss, Normalise, Optimiser, Patch, Trainer};
 
 /// What is made small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
 enum Aim {
     CrossEntropy,
     DiceCrossEntropy,
+}
+
+/// What a gradient does to the weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
+enum Rule {
+    Sgd,
+    Adam,
 }
 
 /// The learning rate over the training.
@@ -33,8 +40,7 @@ enum Schedule {
 ///
 /// Patches are centred on voxels of the cavity, one half of them on marked ones; with the probability `augmented` a
 /// patch is mirrored from side to side or turned in the axial plane. Every marked voxel of a patch and as many others,
-/// drawn at random, count in the loss. Stochastic gradient descent with Nesterov momentum, and dropout in the bottom
-/// scale. The last `validation` cases are held out: the weights with their best mean Dice coefficient are kept.
+/// drawn at random, count in the loss. Dropout acts in the bottom scale. The last `validation` cases are held out: the weights with their best mean Dice coefficient are kept.
 ///
 /// The defaults are the paper's, but for the width and the number of patches, which fit a processor's day. With
 /// `checkpoint` a training that was stopped goes on where it was, to the same bytes. It runs on the processor.
@@ -90,7 +96,10 @@ pub struct TrainUnet3d {
     /// How the learning rate goes to its end: it stays, or falls as (1 - share of the patches seen)^0.9.
     #[param(default = "constant")]
     schedule: Schedule,
-    /// Nesterov momentum.
+    /// Stochastic gradient descent with Nesterov momentum, as in the paper, or Adam (Kingma and Ba, ICLR 2015).
+    #[param(default = "sgd")]
+    optimiser: Rule,
+    /// Nesterov momentum of `sgd`.
     #[param(default = 0.9, min = 0.0, max = 0.999)]
     momentum: f64,
     /// Share of values dropped in the bottom scale.
@@ -165,12 +174,16 @@ impl Run for TrainUnet3d {
         if let Some((old, trained)) = resumed.map_err(Error::bad_input)?.flatten() {
             run.info(&format!("goes on after {} patches", old.patches));
             trainer = Trainer::new(&net, trained.now).map_err(Error::bad_input)?;
-            trainer.set_velocity(&trained.velocity).map_err(Error::bad_input)?;
+            trainer.set_memory(&trained.memory).map_err(Error::bad_input)?;
             (state, best) = (old, trained.best);
         }
         let loss = match self.loss {
             Aim::CrossEntropy => Loss::CrossEntropy,
             Aim::DiceCrossEntropy => Loss::DiceCrossEntropy,
+        };
+        let optimiser = match self.optimiser {
+            Rule::Sgd => Optimiser::Sgd { momentum: self.momentum },
+            Rule::Adam => Optimiser::Adam,
         };
         let shape = std::array::from_fn(|a| output[a] + 2 * net.margin()[a]);
         let mut sum = 0.0;
@@ -194,7 +207,7 @@ impl Run for TrainUnet3d {
                     Schedule::Constant => self.rate,
                     Schedule::Polynomial => self.rate * left.powf(0.9),
                 };
-                trainer.step(rate, self.momentum);
+                trainer.step(rate, optimiser, state.patches.div_ceil(self.batch));
             }
             let fraction = state.patches as f64 / self.patches as f64;
             run.progress(fraction, &format!("patch {} of {}", state.patches, self.patches));
@@ -334,7 +347,7 @@ impl TrainUnet3d {
             [self.rate, self.momentum, self.dropout, self.augmented, self.angle, self.running, self.settled],
             // Of what depends on the end.
             (self.schedule == Schedule::Polynomial || self.settled < 1.0).then_some(self.patches),
-            format!("{:?} {:?}", self.loss, self.schedule),
+            format!("{:?} {:?} {:?}", self.loss, self.schedule, self.optimiser),
             run.seed(),
         ])
         .to_string()
@@ -402,7 +415,7 @@ impl TrainUnet3d {
         let kept = state.history.get(state.best).copied().unwrap_or_default();
         card.training = json!({
             "cases": trained, "held_out": held, "patches": kept.patches, "validation_dice": kept.dice,
-            "seed": run.seed(), "rate": self.rate, "momentum": self.momentum, "batch": self.batch,
+            "seed": run.seed(), "optimiser": format!("{:?}", self.optimiser), "rate": self.rate, "momentum": self.momentum, "batch": self.batch,
             "dropout": self.dropout, "augmented": self.augmented, "angle_degrees": self.angle,
             "loss": format!("{:?}", self.loss), "schedule": format!("{:?}", self.schedule),
             "running": self.running, "settled": self.settled, "device": Device::Cpu.name(),

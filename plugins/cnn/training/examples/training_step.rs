@@ -3,7 +3,7 @@
 
 use ichor_image::parallel::Threads;
 use ichor_unet::{Architecture, Weights};
-use ichor_unet_training::{Loss, Normalise, Patch, Trainer};
+use ichor_unet_training::{Loss, Normalise, Optimiser, Patch, Trainer};
 use std::time::Instant;
 
 fn main() {
@@ -20,7 +20,7 @@ fn main() {
         let normalise = Normalise::Patch { share: 0.01, seen: seed };
         let loss =
             trainer.learn(&Threads(threads), patch, Loss::CrossEntropy, normalise, 0.5, seed as u64).unwrap();
-        trainer.step(1e-3, 0.9);
+        trainer.step(1e-3, Optimiser::Sgd { momentum: 0.9 }, seed + 1);
         println!("{:.2} s, loss {loss:.3}", start.elapsed().as_secs_f64());
     }
 }

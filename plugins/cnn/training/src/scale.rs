@@ -13,25 +13,25 @@ pub fn pool(par: &dyn Parallel, x: &Map, by: [usize; 3]) -> (Map, Vec<u8>) {
         places.chunks_mut(slab).map(std::sync::Mutex::new).collect();
     out.for_each_slab(par, &|z, to| {
         let Ok(mut places) = cells[z].lock() else { return };
-        for (n, (to, place)) in to.iter_mut().zip(places.iter_mut()).enumerate() {
-            let (c, j, i) = (n / (w * h), n / w % h, n % w);
-            let first = (z * by[2]) * x.slab() + c * x.plane() + (j * by[1]) * x.shape[0] + i * by[0];
-            let mut best = (f32::NEG_INFINITY, 0);
-            for p in 0..by[0] * by[1] * by[2] {
-                let v = data[first + offset(x, by, p)];
-                if v > best.0 {
-                    best = (v, p as u8);
+        let rows = to.chunks_mut(w).zip(places.chunks_mut(w));
+        for (n, (to, place)) in rows.enumerate() {
+            let (c, j) = (n / h, n % h);
+            to.fill(f32::NEG_INFINITY);
+            for q in 0..by[1] * by[2] {
+                let (ky, kz) = (q % by[1], q / by[1]);
+                let from = (z * by[2] + kz) * x.slab() + c * x.plane() + (j * by[1] + ky) * x.shape[0];
+                let from = data[from..][..x.shape[0]].chunks_exact(by[0]);
+                for ((to, place), from) in to.iter_mut().zip(place.iter_mut()).zip(from) {
+                    for (k, &v) in from.iter().enumerate() {
+                        let larger = v > *to;
+                        *to = if larger { v } else { *to };
+                        *place = if larger { (q * by[0] + k) as u8 } else { *place };
+                    }
                 }
             }
-            (*to, *place) = best;
         }
     });
     (out, places)
-}
-
-/// Position in the array of place `p` of a block, from the block's first voxel.
-fn offset(x: &Map, by: [usize; 3], p: usize) -> usize {
-    p % by[0] + p / by[0] % by[1] * x.shape[0] + p / (by[0] * by[1]) * x.slab()
 }
 
 /// Adds the gradient of the pooled map where the largest values were.

@@ -32,6 +32,18 @@ pub enum Loss {
     DiceCrossEntropy,
 }
 
+/// How a gradient moves the weights.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimiser {
+    /// Stochastic gradient descent with Nesterov momentum.
+    Sgd {
+        /// Share of the velocity that is kept, 0 to 1.
+        momentum: f64,
+    },
+    /// Adam (Kingma and Ba, ICLR 2015, algorithm 1), with the decay rates of the paper, 0.9 and 0.999.
+    Adam,
+}
+
 /// A patch with its truth.
 #[derive(Clone, Copy)]
 pub struct Patch<'a> {
@@ -51,7 +63,10 @@ pub struct Trainer {
     weights: Weights,
     /// Of each convolution: weight, then gamma and beta, or the bias of the last.
     gradient: Vec<[Vec<f32>; 3]>,
+    /// Momentum, or Adam's first moment.
     velocity: Vec<[Vec<f32>; 3]>,
+    /// Adam's second moment.
+    squares: Vec<[Vec<f32>; 3]>,
     patches: usize,
 }
 
@@ -60,6 +75,12 @@ struct Saved {
     input: Map,
     convolved: Map,
     moments: Moments,
+}
+
+impl Drop for Trainer {
+    fn drop(&mut self) {
+        crate::map::forget();
+    }
 }
 
 impl Trainer {
@@ -81,7 +102,8 @@ impl Trainer {
                 [vec![0.0; c.weight.len()], vec![0.0; c.bias.len()], vec![0.0; norm]]
             })
             .collect();
-        Ok(Self { net: *net, weights, gradient: zeros.clone(), velocity: zeros, patches: 0 })
+        let (gradient, velocity) = (zeros.clone(), zeros.clone());
+        Ok(Self { net: *net, weights, gradient, velocity, squares: zeros, patches: 0 })
     }
 
     /// The weights as they are now.
@@ -89,17 +111,17 @@ impl Trainer {
         &self.weights
     }
 
-    /// The memory of stochastic gradient descent, in the order of the convolutions.
-    pub fn velocity(&self) -> impl Iterator<Item = &[f32]> {
-        self.velocity.iter().flatten().map(Vec::as_slice)
+    /// The optimiser's memory: velocities in the order of the convolutions, then squares.
+    pub fn memory(&self) -> impl Iterator<Item = &[f32]> {
+        self.velocity.iter().chain(&self.squares).flatten().map(Vec::as_slice)
     }
 
-    /// Goes on with the memory that [`Trainer::velocity`] gave.
+    /// Goes on with what [`Trainer::memory`] gave.
     ///
     /// # Errors
     /// It is of another network.
-    pub fn set_velocity(&mut self, values: &[Vec<f32>]) -> Result<(), String> {
-        let slots = self.velocity.iter_mut().flatten();
+    pub fn set_memory(&mut self, values: &[Vec<f32>]) -> Result<(), String> {
+        let slots = self.velocity.iter_mut().chain(&mut self.squares).flatten();
         let mut given = values.iter();
         for slot in slots {
             let value = given.next().filter(|v| v.len() == slot.len());
@@ -248,18 +270,30 @@ impl Trainer {
         if needed { backward_input(par, &dy, &c.weight, s.input.channels) } else { dy }
     }
 
-    /// One step of stochastic gradient descent with Nesterov momentum along the mean gradient of the patches since
-    /// the last step, which is forgotten.
-    pub fn step(&mut self, rate: f64, momentum: f64) {
-        let (rate, momentum, share) = (rate as f32, momentum as f32, 1.0 / self.patches.max(1) as f32);
-        for ((c, g), v) in
-            self.weights.convolutions.iter_mut().zip(&mut self.gradient).zip(&mut self.velocity)
-        {
+    /// Moves the weights by the mean gradient of the patches since the last step, which is then forgotten. `number` counts
+    /// the steps, from 1: Adam's first ones are scaled by it.
+    pub fn step(&mut self, rate: f64, optimiser: Optimiser, number: usize) {
+        let (rate, share) = (rate as f32, 1.0 / self.patches.max(1) as f32);
+        let begun = |decay: f64| (1.0 - decay.powf(number.max(1) as f64)) as f32;
+        let (first, second) = (begun(0.9), begun(0.999));
+        let memory = self.velocity.iter_mut().zip(&mut self.squares);
+        for ((c, g), (v, q)) in self.weights.convolutions.iter_mut().zip(&mut self.gradient).zip(memory) {
             let mut go = |values: &mut [f32], n: usize| {
-                for ((w, g), v) in values.iter_mut().zip(&mut g[n]).zip(&mut v[n]) {
+                let memory = v[n].iter_mut().zip(&mut q[n]);
+                for ((w, g), (v, q)) in values.iter_mut().zip(&mut g[n]).zip(memory) {
                     let gradient = *g * share;
-                    *v = momentum * *v + gradient;
-                    *w -= rate * (gradient + momentum * *v);
+                    match optimiser {
+                        Optimiser::Sgd { momentum } => {
+                            let momentum = momentum as f32;
+                            *v = momentum * *v + gradient;
+                            *w -= rate * (gradient + momentum * *v);
+                        }
+                        Optimiser::Adam => {
+                            *v += 0.1 * (gradient - *v);
+                            *q += 0.001 * (gradient * gradient - *q);
+                            *w -= rate * (*v / first) / ((*q / second).sqrt() + 1e-8);
+                        }
+                    }
                     *g = 0.0;
                 }
             };
@@ -326,17 +360,17 @@ impl Loss {
         }
         let mut loss = sum / total;
         if self == Self::DiceCrossEntropy {
-            let (top, low) = (2.0 * both + 1.0, either + 1.0);
-            loss += 1.0 - top / low;
+            let (over, low) = (2.0 * both + 1.0, either + 1.0);
+            loss += 1.0 - over / low;
             for (n, &t) in target.iter().enumerate() {
                 let score = |c: usize| f64::from(scores.values()[places(n, c)]);
-                let rest: f64 = (0..classes).map(|c| (score(c) - score(1)).exp()).sum();
-                let p1 = 1.0 / rest;
-                let slope = -(2.0 * f64::from(u8::from(t == 1)) * low - top) / (low * low);
+                let top = (0..classes).map(score).fold(f64::NEG_INFINITY, f64::max);
+                let whole: f64 = (0..classes).map(|c| (score(c) - top).exp()).sum();
+                let p = |c: usize| (score(c) - top).exp() / whole;
+                let slope = -(2.0 * f64::from(u8::from(t == 1)) * low - over) / (low * low);
                 for c in 0..classes {
-                    let pc = (score(c) - score(1)).exp() / rest;
                     let right = if c == 1 { 1.0 } else { 0.0 };
-                    grad.values_mut()[places(n, c)] += (slope * p1 * (right - pc)) as f32;
+                    grad.values_mut()[places(n, c)] += (slope * p(1) * (right - p(c))) as f32;
                 }
             }
         }
@@ -413,6 +447,22 @@ mod tests {
         }
     }
 
+    /// The first steps of torch.optim.Adam (PyTorch 2.9.1, lr 0.1) from 1.0 with the gradients 0.5, -0.25 and 0.125.
+    #[test]
+    fn adam_steps_as_pytorchs() {
+        let net = net();
+        let mut trainer = Trainer::new(&net, Weights::random(&net, 4)).unwrap();
+        trainer.weights.convolutions[0].weight[0] = 1.0;
+        let mut seen = Vec::new();
+        for (n, gradient) in [0.5, -0.25, 0.125].into_iter().enumerate() {
+            trainer.gradient[0][0][0] = gradient;
+            trainer.step(0.1, Optimiser::Adam, n + 1);
+            seen.push(trainer.weights.convolutions[0].weight[0]);
+        }
+        let want = [0.900_000_036, 0.873_366_356, 0.839_323_461];
+        assert!(seen.iter().zip(want).all(|(s, w)| (s - w).abs() < 1e-6), "{seen:?}");
+    }
+
     #[test]
     fn threads_change_no_bit() {
         let net = Architecture { depth: 2, ..Architecture::thin(2) };
@@ -422,7 +472,7 @@ mod tests {
             for n in 0..3 {
                 let patch = Patch { image: &image, shape, target: &target, weight: &weight };
                 trainer.learn(par, patch, Loss::CrossEntropy, PATCH, 0.5, n).unwrap();
-                trainer.step(0.01, 0.9);
+                trainer.step(0.01, Optimiser::Sgd { momentum: 0.9 }, 1);
             }
             trainer.weights().clone()
         };
@@ -445,7 +495,7 @@ mod tests {
         let mut losses = Vec::new();
         for n in 0..60 {
             losses.push(trainer.learn(&Serial, patch, Loss::CrossEntropy, PATCH, 0.0, n).unwrap());
-            trainer.step(0.05, 0.9);
+            trainer.step(0.05, Optimiser::Sgd { momentum: 0.9 }, 1);
         }
         assert!(losses[59] < 0.3 * losses[0], "{losses:?}");
         let engine = Engine::new(&net, trainer.weights(), Precision::F32, Isa::best(Precision::F32)).unwrap();
