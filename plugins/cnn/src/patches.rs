@@ -48,6 +48,8 @@ pub struct Drawing {
     pub augmented: f64,
     /// Largest rotation, radians.
     pub angle: f64,
+    /// Whether only as many voxels beside the truth have weight as there are of it, or all.
+    pub balanced: bool,
 }
 
 impl<'a> Case<'a> {
@@ -131,7 +133,7 @@ impl Drawing {
             mirrored(&mut image, input.shape(), self.side);
             mirrored(&mut truth, target.shape(), self.side);
         }
-        let weight = weights(&truth, &mut random);
+        let weight = if self.balanced { weights(&truth, &mut random) } else { vec![1.0; truth.len()] };
         Drawn { image, target: truth, weight }
     }
 

@@ -39,8 +39,8 @@ enum Schedule {
 /// Trains a 3D U-Net to find what is marked in the cases' masks (Patel et al., Scientific Reports 9, 2019, Methods).
 ///
 /// Patches are centred on voxels of the cavity, one half of them on marked ones; with the probability `augmented` a
-/// patch is mirrored from side to side or turned in the axial plane. Every marked voxel of a patch and as many others,
-/// drawn at random, count in the loss. Dropout acts in the bottom scale. The last `validation` cases are held out: the weights with their best mean Dice coefficient are kept.
+/// patch is mirrored from side to side or turned in the axial plane. Dropout acts in the bottom scale. The last
+/// `validation` cases are held out: the weights with their best mean Dice coefficient are kept.
 ///
 /// The defaults are the paper's, but for the width and the number of patches, which fit a processor's day. With
 /// `checkpoint` a training that was stopped goes on where it was, to the same bytes. It runs on the processor.
@@ -108,8 +108,8 @@ pub struct TrainUnet3d {
     /// Share of a patch in the running mean and variance of the batch normalisation, which the model will use.
     #[param(default = 0.01, min = 0.0, max = 1.0)]
     running: f64,
-    /// Share of the patches after which the normalisation takes the running mean and variance, which then stay, instead of
-    /// each patch's own: what the network learns from there on holds as it will be used; 1 never.
+    /// Share of the patches after which they are normalised by the running mean and variance, as the model will be used,
+    /// instead of each patch's own: batch renormalisation (Ioffe, NIPS 2017); 1 never. A patch alone is a small batch.
     #[param(default = 1.0, min = 0.0, max = 1.0)]
     settled: f64,
     /// Share of patches that are mirrored or turned.
@@ -118,7 +118,8 @@ pub struct TrainUnet3d {
     /// Largest turn in the axial plane.
     #[param(default = 15.0, min = 0.0, max = 45.0, unit = "degrees")]
     angle: f64,
-    /// Weighted cross-entropy, as in the paper, or with the soft Dice coefficient of the patch.
+    /// `cross-entropy`: as in the paper, over every marked voxel of a patch and as many others, drawn at random.
+    /// `dice-cross-entropy`: over all voxels, plus one minus the soft Dice coefficient of the patch.
     #[param(default = "cross-entropy")]
     loss: Aim,
     /// Cases at the end of the lists that are held out.
@@ -165,7 +166,8 @@ impl Run for TrainUnet3d {
         let side = model.card.input.orientation.chars().position(|c| "LR".contains(c)).unwrap_or(0);
         let window = model.card.input.window;
         let (augmented, angle) = (self.augmented, self.angle.to_radians());
-        let drawing = Drawing { output, margin: net.margin(), window, side, augmented, angle };
+        let balanced = self.loss == Aim::CrossEntropy;
+        let drawing = Drawing { output, margin: net.margin(), window, side, augmented, angle, balanced };
         let settings = self.settings(run, &model, cases.len());
         let mut trainer = Trainer::new(&net, model.weights.clone()).map_err(Error::bad_input)?;
         let mut state = State { settings: settings.clone(), ..State::default() };
@@ -194,10 +196,8 @@ impl Run for TrainUnet3d {
             let drawn = drawing.draw(run, train, run.seed(), n);
             let patch = Patch { image: &drawn.image, shape, target: &drawn.target, weight: &drawn.weight };
             let seed = ichor_image::random::at(run.seed() ^ 0xd809, n);
-            let normalise = match state.patches as f64 >= self.settled * self.patches as f64 {
-                true => Normalise::Running,
-                false => Normalise::Patch { share: self.running, seen: state.patches },
-            };
+            let running = state.patches as f64 >= self.settled * self.patches as f64;
+            let normalise = Normalise { share: self.running, seen: state.patches, running };
             sum += trainer.learn(run, patch, loss, normalise, self.dropout, seed).map_err(Error::internal)?;
             state.patches += 1;
             let last = state.patches == self.patches;

@@ -17,7 +17,7 @@ fn main() {
     for seed in 0..steps {
         let start = Instant::now();
         let patch = Patch { image: &image, shape: [size; 3], target: &target, weight: &weight };
-        let normalise = Normalise::Patch { share: 0.01, seen: seed };
+        let normalise = Normalise { share: 0.01, seen: seed, running: false };
         let loss =
             trainer.learn(&Threads(threads), patch, Loss::CrossEntropy, normalise, 0.5, seed as u64).unwrap();
         trainer.step(1e-3, Optimiser::Sgd { momentum: 0.9 }, seed + 1);

@@ -4,14 +4,16 @@ use crate::map::Map;
 use ichor_image::Parallel;
 use ichor_image::parallel::map_ranges;
 
-/// Mean and variance (not corrected for the mean) of every channel.
+/// What every channel is normalised by.
 pub struct Moments {
-    /// Means.
+    /// Means that are subtracted.
     pub mean: Vec<f32>,
-    /// Variances.
+    /// Variances that are divided by.
     pub variance: Vec<f32>,
-    /// Whether they are given, not those of the map: then the map does not move them.
-    pub given: bool,
+    /// The map's own means, along which no gradient goes back.
+    pub own_mean: Vec<f32>,
+    /// The map's own variances (not corrected for the mean), likewise.
+    pub own_variance: Vec<f32>,
 }
 
 /// Sums of `N` numbers of each voxel, per channel: in f32 along rows, in f64 over rows and planes.
@@ -57,8 +59,16 @@ impl Moments {
             sums(par, x, &|_, at| [add(data[at].iter().copied())]).iter().map(|s| s[0] / n).collect();
         let mean: Vec<f32> = mean.into_iter().map(|m| m as f32).collect();
         let squares = sums(par, x, &|c, at| [add(data[at].iter().map(|v| (v - mean[c]) * (v - mean[c])))]);
-        let variance = squares.iter().map(|s| (s[0] / n) as f32).collect();
-        Self { mean, variance, given: false }
+        let variance: Vec<f32> = squares.iter().map(|s| (s[0] / n) as f32).collect();
+        Self { own_mean: mean.clone(), own_variance: variance.clone(), mean, variance }
+    }
+
+    /// Normalises by the running mean and variance instead, while gradients go back as through the map's own: batch
+    /// renormalisation (Ioffe, NIPS 2017, algorithm 1) without its limits, which would make another network of a patch
+    /// that differs from the mean than the one in use.
+    pub fn renormalise(&mut self, mean: impl Iterator<Item = f32>, variance: &[f32]) {
+        self.mean = mean.collect();
+        self.variance = variance.to_vec();
     }
 
     /// Scale and shift that normalise a channel and then apply `gamma` and `beta`.
@@ -135,18 +145,69 @@ impl Norm<'_> {
             .collect();
         let beta: Vec<f32> = both.iter().map(|s| s[0] as f32).collect();
         // Through the mean and the variance the map's values act on each other.
-        let n = if moments.given { f64::INFINITY } else { n };
         dy.for_each_slab(par, &|z, slab| {
             let from = values[z * x.slab()..].chunks(plane);
             for (c, (d, from)) in slab.chunks_mut(plane).zip(from).enumerate() {
-                let inverse = moments.inverse(c, self.epsilon);
-                let (scale, mean) = (self.gamma[c] * inverse, moments.mean[c]);
-                let (a, b) = ((both[c][0] / n) as f32, (f64::from(gamma[c]) / n) as f32 * inverse);
+                let (scale, mean) = (self.gamma[c] * moments.inverse(c, self.epsilon), moments.own_mean[c]);
+                let apart = f64::from(moments.mean[c] - mean);
+                let a = (both[c][0] / n) as f32;
+                let along = (both[c][1] + apart * both[c][0]) / n;
+                let b = (along / f64::from(moments.own_variance[c] + self.epsilon)) as f32;
                 for (d, v) in d.iter_mut().zip(from) {
                     *d = scale * (*d - a - (v - mean) * b);
                 }
             }
         });
         (gamma, beta)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ichor_image::{Random, Serial};
+
+    /// With what renormalisation takes as constant held, the gradient is the slope.
+    #[test]
+    fn gradients_of_renormalised_maps_are_slopes() {
+        let (shape, epsilon) = ([7, 5, 4], 1e-5f32);
+        let mut random = Random::new(2);
+        let mut draw =
+            |scale: f64| -> Vec<f32> { (0..2 * 140).map(|_| (scale * random.normal()) as f32).collect() };
+        let (x, along, weights) = (draw(2.0), draw(1.0), draw(1.0));
+        let map = |by: f32| {
+            let values: Vec<f32> = x.iter().zip(&along).map(|(x, a)| x + by * a).collect();
+            Map::from_volumes(&values, 2, shape)
+        };
+        let (gamma, beta) = ([1.3, 0.7], [0.2, -0.1]);
+        let norm = Norm { gamma: &gamma, beta: &beta, epsilon, slope: 0.01 };
+        let moments = || {
+            let mut m = Moments::of(&Serial, &map(0.0));
+            m.renormalise([0.4, -2.0].into_iter(), &[5.0, 0.7]);
+            m
+        };
+        let held = moments();
+        let loss = |by: f32| {
+            let (map, mut m) = (map(by), moments());
+            let own = Moments::of(&Serial, &map);
+            for c in 0..2 {
+                let was = (held.own_variance[c] + epsilon).sqrt();
+                let ratio = was / (held.variance[c] + epsilon).sqrt();
+                let shift = (held.own_mean[c] - held.mean[c]) / was * ratio;
+                let deviation = (own.variance[c] + epsilon).sqrt() / ratio;
+                m.mean[c] = own.mean[c] - shift * deviation;
+                m.variance[c] = deviation * deviation - epsilon;
+            }
+            let y = norm.forward(&Serial, &map, &m);
+            let w = Map::from_volumes(&weights, 2, shape);
+            y.values().iter().zip(w.values()).map(|(y, w)| f64::from(y * w)).sum::<f64>()
+        };
+        let mut dy = Map::from_volumes(&weights, 2, shape);
+        norm.backward(&Serial, &map(0.0), &held, &mut dy);
+        let direction = Map::from_volumes(&along, 2, shape);
+        let want: f64 = dy.values().iter().zip(direction.values()).map(|(d, a)| f64::from(d * a)).sum();
+        let h = 1e-3f32;
+        let slope = (loss(h) - loss(-h)) / (2.0 * f64::from(h));
+        assert!((slope - want).abs() < 0.01 * want.abs().max(1.0), "{want} promised, {slope} found");
     }
 }

@@ -8,19 +8,16 @@ use ichor_image::Parallel;
 use ichor_image::random::uniform_at;
 use ichor_unet::{Architecture, Weights};
 
-/// How the batch normalisation normalises.
+/// How the batch normalisation normalises, and how its running mean and variance follow.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Normalise {
-    /// By each patch's own mean and variance; so much of them goes into the running ones, and more as long as few
-    /// patches were seen.
-    Patch {
-        /// Share of a patch, 0 to 1.
-        share: f64,
-        /// Patches seen before.
-        seen: usize,
-    },
-    /// By the running mean and variance, which stay as they are: as the network will in use.
-    Running,
+pub struct Normalise {
+    /// Share of a patch in the running mean and variance, 0 to 1; more as long as few patches were seen.
+    pub share: f64,
+    /// Patches seen before.
+    pub seen: usize,
+    /// By the running mean and variance, as the network will in use, with the gradients of the patch's own: batch
+    /// renormalisation (Ioffe, NIPS 2017). Otherwise by the patch's own.
+    pub running: bool,
 }
 
 /// What is made small.
@@ -133,14 +130,12 @@ impl Trainer {
     fn layer(&self, par: &dyn Parallel, n: usize, input: Map, normalise: Normalise) -> (Map, Saved) {
         let c = &self.weights.convolutions[n];
         let convolved = forward(par, &input, &c.weight, c.bias.len());
-        let moments = match (normalise, &c.norm) {
-            (Normalise::Running, Some(norm)) => {
-                // The running mean is that behind the bias.
-                let mean = norm.mean.iter().zip(&c.bias).map(|(m, b)| m - b).collect();
-                Moments { mean, variance: norm.variance.clone(), given: true }
-            }
-            _ => Moments::of(par, &convolved),
-        };
+        let mut moments = Moments::of(par, &convolved);
+        if let Some(norm) = c.norm.as_ref().filter(|_| normalise.running) {
+            // The running mean is that behind the bias.
+            let mean = norm.mean.iter().zip(&c.bias).map(|(m, b)| m - b);
+            moments.renormalise(mean, &norm.variance);
+        }
         let out =
             self.norm(n).map_or_else(|| convolved.clone(), |norm| norm.forward(par, &convolved, &moments));
         (out, Saved { input, convolved, moments })
@@ -259,11 +254,11 @@ impl Trainer {
         drop(s.convolved);
         add_to(&mut self.gradient[n], [backward_weight(par, &s.input, &dy), gamma, beta]);
         let c = &mut self.weights.convolutions[n];
-        if let (Some(norm), Normalise::Patch { share, seen }) = (&mut c.norm, normalise) {
-            let share = share.max(1.0 / (seen + 1) as f64) as f32;
+        if let Some(norm) = &mut c.norm {
+            let share = normalise.share.max(1.0 / (normalise.seen + 1) as f64) as f32;
             for (k, bias) in c.bias.iter().enumerate() {
-                let variance = s.moments.variance[k] * voxels / (voxels - 1.0).max(1.0);
-                norm.mean[k] += share * (s.moments.mean[k] + bias - norm.mean[k]);
+                let variance = s.moments.own_variance[k] * voxels / (voxels - 1.0).max(1.0);
+                norm.mean[k] += share * (s.moments.own_mean[k] + bias - norm.mean[k]);
                 norm.variance[k] += share * (variance - norm.variance[k]);
             }
         }
@@ -399,17 +394,17 @@ mod tests {
         (image, shape, target, weight)
     }
 
-    const PATCH: Normalise = Normalise::Patch { share: 0.1, seen: 100 };
+    const PATCH: Normalise = Normalise { share: 0.1, seen: 100, running: false };
 
     /// The loss where the weights are moved by `by` along a direction, and the slope that the gradient promises.
-    fn probe(loss: Loss, normalise: Normalise, by: f32) -> (f64, f64) {
+    fn probe(loss: Loss, by: f32) -> (f64, f64) {
         let net = net();
         let (image, shape, target, weight) = patch(&net, [6, 8, 5]);
         let patch = Patch { image: &image, shape, target: &target, weight: &weight };
         let mut trainer = Trainer::new(&net, Weights::random(&net, 4)).unwrap();
         let mut slope = 0.0;
         if by == 0.0 {
-            trainer.learn(&Serial, patch, loss, normalise, 0.3, 5).unwrap();
+            trainer.learn(&Serial, patch, loss, PATCH, 0.3, 5).unwrap();
             let mut random = Random::new(1);
             for g in trainer.gradient().iter().flatten() {
                 slope += random.normal() * f64::from(*g);
@@ -428,18 +423,16 @@ mod tests {
                 None => go(&mut c.bias),
             }
         }
-        (trainer.learn(&Serial, patch, loss, normalise, 0.3, 5).unwrap(), slope)
+        (trainer.learn(&Serial, patch, loss, PATCH, 0.3, 5).unwrap(), slope)
     }
 
     #[test]
     fn the_gradient_is_the_slope_of_the_loss() {
         use Loss::{CrossEntropy, DiceCrossEntropy};
-        for (loss, normalise) in
-            [(CrossEntropy, PATCH), (DiceCrossEntropy, PATCH), (CrossEntropy, Normalise::Running)]
-        {
+        for loss in [CrossEntropy, DiceCrossEntropy] {
             let h = 1e-4; // small, because the leaky ReLU and the pooling have kinks
-            let slope = (probe(loss, normalise, h).0 - probe(loss, normalise, -h).0) / (2.0 * f64::from(h));
-            let want = probe(loss, normalise, 0.0).1;
+            let slope = (probe(loss, h).0 - probe(loss, -h).0) / (2.0 * f64::from(h));
+            let want = probe(loss, 0.0).1;
             assert!(
                 (slope - want).abs() < 0.02 * want.abs().max(0.1),
                 "{loss:?}: {want} promised, {slope} found"
@@ -494,7 +487,9 @@ mod tests {
         let mut trainer = Trainer::new(&net, Weights::random(&net, 4)).unwrap();
         let mut losses = Vec::new();
         for n in 0..60 {
-            losses.push(trainer.learn(&Serial, patch, Loss::CrossEntropy, PATCH, 0.0, n).unwrap());
+            // The last steps as the network will be used.
+            let normalise = Normalise { running: n >= 40, ..PATCH };
+            losses.push(trainer.learn(&Serial, patch, Loss::CrossEntropy, normalise, 0.0, n).unwrap());
             trainer.step(0.05, Optimiser::Sgd { momentum: 0.9 }, 1);
         }
         assert!(losses[59] < 0.3 * losses[0], "{losses:?}");
