@@ -109,3 +109,23 @@ fn cavity_of_a_real_head_is_of_a_real_size() {
     assert!((1430.0..1560.0).contains(&ml), "{ml:.0} mL");
     assert!(bench.log.lock().unwrap().is_empty(), "{:?}", bench.log.lock().unwrap());
 }
+
+#[test]
+fn values_between_limits_are_marked() {
+    let bench = Bench::new(2);
+    let grid = lps_grid([5, 1, 1], [1.0; 3]);
+    let values = [0.0f32, 0.49, 0.5, 0.75, f32::NAN];
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_ne_bytes()).collect();
+    let image = bench.value((Kind::Probs, Unit::None, DType::F32), &grid, &bytes);
+    let inside = bench.mask(&grid, |[i, ..]| i != 3);
+    let run = |params: Json, inputs: &[(&str, &Arc<Value>)]| {
+        bench.run("threshold", params, inputs).map(|found| found["mask"].bytes().to_vec())
+    };
+    assert_eq!(run(json!({}), &[("image", &image)]).unwrap(), [0, 0, 1, 1, 0]);
+    assert_eq!(run(json!({ "at_most": 0.5 }), &[("image", &image)]).unwrap(), [1, 1, 1, 0, 0]);
+    assert_eq!(run(json!({}), &[("image", &image), ("inside", &inside)]).unwrap(), [0, 0, 1, 0, 0]);
+    let why = run(json!({ "at_least": 1, "at_most": 0 }), &[("image", &image)]).unwrap_err();
+    assert!(format!("{why:?}").contains("nothing lies between"), "{why:?}");
+    let ct = bench.ct(&grid, |[i, ..]| i as i16 * 20);
+    assert_eq!(run(json!({ "at_least": 20, "at_most": 60 }), &[("image", &ct)]).unwrap(), [0, 1, 1, 1, 0]);
+}

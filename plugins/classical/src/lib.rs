@@ -7,9 +7,11 @@ mod room;
 mod segment_threshold;
 #[cfg(test)]
 mod testing;
+mod threshold;
 mod window;
 
 pub use cavity_threshold::CavityThreshold;
 pub use segment_threshold::SegmentThreshold;
+pub use threshold::Threshold;
 
-ichor_sdk::plugin!(CavityThreshold, SegmentThreshold);
+ichor_sdk::plugin!(CavityThreshold, SegmentThreshold, Threshold);
