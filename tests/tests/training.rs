@@ -30,7 +30,8 @@ stages:
       validation: 1
       every: 10
   metrics: { use: save-table, in: { tables: train.metrics } }
-outputs: { model: train.model, metrics: metrics.tsv, curve: train.curve }
+  find: { use: segment-unet3d, in: { ct: head-1.ct, cavity: head-1.cavity, trained: train.model }, with: { device: cpu } }
+outputs: { model: train.model, metrics: metrics.tsv, curve: train.curve, mask: find.mask }
 ";
 
 #[test]
@@ -59,7 +60,7 @@ fn a_killed_training_goes_on_to_the_same_bytes() {
     }
     let ended = run(&arguments);
     assert!(ended.code == 0 && ended.stderr.contains("goes on after"), "{}{}", ended.stdout, ended.stderr);
-    for name in ["model.safetensors", "metrics.tsv", "curve.svg"] {
+    for name in ["model.safetensors", "metrics.tsv", "curve.svg", "mask.nii.gz"] {
         assert!(case.read(&format!("whole/{name}")) == case.read(&format!("cut/{name}")), "{name} differs");
     }
     // It has learned what there was to learn: nothing found would be a Dice coefficient of 0.

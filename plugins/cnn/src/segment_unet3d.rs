@@ -40,12 +40,18 @@ enum Mirror {
     optional,
     doc = "cranial cavity; without it the whole CT is segmented"
 )]
+#[input(
+    trained,
+    kind = "blob",
+    optional,
+    doc = "a model that train-unet3d has just made, in place of `model`"
+)]
 #[output(probability, kind = "probs", grid = "ct", doc = "of the model's class; 0 outside the cavity")]
 #[output(mask, kind = "mask", grid = "ct", doc = "where the probability is at least `threshold`")]
 pub struct SegmentUnet3d {
-    /// Path of the model, a safetensors file with a card.
+    /// Path of the model, a safetensors file with a card; needed unless `trained` is connected.
     #[param(input_file)]
-    model: String,
+    model: Option<String>,
     /// Where the network runs. `auto` takes an NVIDIA GPU when one is there, else the processor, and says so.
     #[param(default = "auto")]
     device: Device,
@@ -89,7 +95,7 @@ impl Run for SegmentUnet3d {
             )));
         }
         let cavity = cavity.map(|c| c.mask()).transpose()?;
-        let setup = self.set_up(run, &grid)?;
+        let setup = self.set_up(run, self.model(run)?, &grid)?;
         let net = setup.model.card.architecture();
         let occupied = match cavity {
             Some(mask) => Occupied::of(run, mask, &setup.turn, net.alignment()),
@@ -135,9 +141,13 @@ impl Run for SegmentUnet3d {
 
     fn plan(&self, run: &Context) -> Result<Need> {
         let ct = run.input(Self::CT)?;
-        let setup = self.set_up(run, ct.grid())?;
         run.new_probs(Self::PROBABILITY, 1, ct.grid())?;
         run.new_mask(Self::MASK, ct.grid())?;
+        if run.optional(Self::TRAINED)?.is_some_and(|blob| blob.bytes().is_empty()) {
+            // Of a model that is still to be made, only the limit of its tiles is known.
+            return Ok(Need { scratch_bytes: self.memory_mib << 20, device_bytes: 0 });
+        }
+        let setup = self.set_up(run, self.model(run)?, ct.grid())?;
         let all = Occupied::all(setup.turn.shape(), setup.model.card.architecture().alignment());
         let tile = self.tiling(&setup, &all)?.bytes;
         // The file, the numbers in it, and the engine's own form of them.
@@ -174,8 +184,19 @@ impl Cost for Setup {
 }
 
 impl SegmentUnet3d {
-    fn set_up(&self, run: &Context, grid: &Grid) -> Result<Setup> {
-        let model = Model::open(&self.model)?;
+    fn model(&self, run: &Context) -> Result<Model> {
+        match (run.optional(Self::TRAINED)?, &self.model) {
+            (None, Some(path)) => Model::open(path),
+            (Some(blob), None) => Model::read(blob.bytes())
+                .map_err(|why| Error::bad_input(format!("the model on `trained` is refused: {why}"))),
+            (None, None) => Err(Error::bad_params("no model is given: set `model` to the path of one")),
+            (Some(_), Some(path)) => Err(Error::bad_params(format!(
+                "there are two models, `{path}` and the one on `trained`: take one away"
+            ))),
+        }
+    }
+
+    fn set_up(&self, run: &Context, model: Model, grid: &Grid) -> Result<Setup> {
         let card = &model.card;
         if (card.network.inputs, card.network.outputs) != (1, 2) {
             return Err(Error::bad_input(format!(

@@ -68,15 +68,17 @@ pub struct TrainUnet3d {
     /// Name of what is to be found.
     #[param(default = "haematoma")]
     class: String,
-    /// Model from which the training goes on; its network, window and orientation are kept.
+    /// Model from which the training goes on; its network, window and orientation are kept. With `pool`, it learns another
+    /// voxel size: the weights of a network for thick slices are a start for thin ones, and the other way round.
     #[param(input_file)]
     start: Option<String>,
     /// Channels of the first convolution; 32 in the paper.
     #[param(default = 8, min = 1, max = 32)]
     width: usize,
-    /// Pooling along the axes R-L, A-P and I-S: 2, 2, 2 for thin slices, 2, 2, 1 for thick ones.
-    #[param(default = [2, 2, 2], min = 1, max = 2)]
-    pool: [usize; 3],
+    /// Pooling along the axes R-L, A-P and I-S: 2, 2, 2 for thin slices, 2, 2, 1 for thick ones; if left out, that of
+    /// `start`, or 2, 2, 2.
+    #[param(min = 1, max = 2)]
+    pool: Option<[usize; 3]>,
     /// HU that the network sees as 0 and 1.
     #[param(default = [-200.0, 200.0], unit = "HU")]
     window: [f64; 2],
@@ -137,6 +139,9 @@ pub struct TrainUnet3d {
     #[param(default = 1024, min = 16, max = 1000000, unit = "MiB")]
     memory_mib: u64,
 }
+
+/// Any voxel size, until those of the cases are known.
+const ANY: [[f64; 2]; 3] = [[1e-3, 1e3]; 3];
 
 struct Validation<'a> {
     net: Architecture,
@@ -261,13 +266,18 @@ impl TrainUnet3d {
     /// The model to start from: given, or with random weights.
     fn first(&self, run: &Context) -> Result<Model> {
         if let Some(path) = &self.start {
-            return Model::open(path);
+            let mut model = Model::open(path)?;
+            if let Some(pool) = self.pool {
+                model.card.network.pool = pool;
+                model.card.input.spacing_mm = ANY;
+            }
+            return Ok(model);
         }
         let [low, high] = self.window;
         if low >= high {
             return Err(Error::bad_params(format!("the window from {low} to {high} HU is none")));
         }
-        let (width, pool) = (self.width, self.pool);
+        let (width, pool) = (self.width, self.pool.unwrap_or([2; 3]));
         let network = Network {
             kind: Kind::Unet3dValid,
             inputs: 1,
@@ -279,8 +289,7 @@ impl TrainUnet3d {
             epsilon: 1e-5,
         };
         let window = [low as f32, high as f32];
-        let input =
-            Images { unit: Unit::Hu, window, orientation: "LPS".into(), spacing_mm: [[1e-3, 1e3]; 3] };
+        let input = Images { unit: Unit::Hu, window, orientation: "LPS".into(), spacing_mm: ANY };
         let card = Card {
             form: FORM,
             name: self.name.clone(),
@@ -422,7 +431,7 @@ impl TrainUnet3d {
         });
         (card.name, card.version) = (self.name.clone(), self.model_version.clone());
         (card.licence, card.intended_use) = (self.licence.clone(), self.intended_use.clone());
-        if self.start.is_none() {
+        if self.start.is_none() || self.pool.is_some() {
             card.input.spacing_mm = self.spacing(run)?;
         }
         let bytes = Model { card, weights }.write().map_err(Error::internal)?;
