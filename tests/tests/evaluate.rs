@@ -4,6 +4,7 @@
 
 use ichor_host::Value;
 use ichor_spec::Kind;
+use ichor_tests::nifti;
 use ichor_tests::stage::{Affine, Bench, Grid, lps_grid, measured, table};
 use ichor_tests::{Case, run, run_ok};
 use serde_json::{Value as Json, json};
@@ -189,4 +190,43 @@ fn pipelines_evaluate_and_compare_files() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn observers_are_compared_with_each_other_and_with_a_method() {
+    let case = Case::new();
+    // The first so many of 24 voxels.
+    for n in [3usize, 6, 9, 12] {
+        let mut file = nifti::small();
+        for at in 0..24 {
+            nifti::put(&mut file, 352 + 2 * at, &i16::from(at < n).to_le_bytes());
+        }
+        case.write(&format!("first-{n}.nii"), file);
+    }
+    let table = |name: &str, rows: &[(usize, usize)]| {
+        let row = |(at, (mask, reference)): (usize, &(usize, usize))| {
+            format!("s{at}\tfirst-{mask}.nii\tfirst-{reference}.nii\n")
+        };
+        let rows: String = rows.iter().enumerate().map(row).collect();
+        let path = case.write(&format!("{name}.tsv"), format!("case\tmask\treference\n{rows}"));
+        format!("{name}={path}")
+    };
+    let inputs = [
+        table("inter", &[(12, 12), (6, 12)]),
+        table("intra", &[(6, 6)]),
+        table("first", &[(3, 9)]),
+        table("second", &[(3, 3)]),
+    ];
+    let mut arguments = vec!["run", "pipelines/observer-study.yaml", "-o"];
+    let out = case.path("study");
+    arguments.push(&out);
+    inputs.iter().for_each(|i| arguments.extend(["-i", i]));
+    run_ok(arguments);
+    let text = String::from_utf8(case.read("study/table-2.md")).unwrap();
+    let dice = text.lines().find(|l| l.to_lowercase().contains("dice") || l.contains("DSC")).unwrap();
+    // 1 and 2 * 6 / 18: quartiles of the two are linear between them; 2 * 3 / 12.
+    for want in ["0.83 [0.75–0.92]", "1.00 [1.00–1.00]", "0.50 [0.50–0.50]"] {
+        assert!(dice.contains(want), "{text}");
+    }
+    assert!(text.contains("inter-observer (n=2)") && text.contains("method and observer 1 (n=1)"), "{text}");
 }
