@@ -3,6 +3,7 @@
 use super::Settings;
 use super::edge::edge_width;
 use super::field::{Field, SLICE_THICK_MM};
+use super::signs::BLACK_HOLE_HU;
 use ichor_image::{Connectivity, Parallel, components, distance_to};
 
 /// A core below this is too little to judge, mL.
@@ -13,6 +14,9 @@ const TWO_PHASES: f64 = 0.76;
 const TWO_PHASES_HU: f64 = 6.0;
 /// Spreads of the smoothed clot that a patch must be darker by.
 const SPREADS: f64 = 2.5;
+/// Part of the least volume from which a patch as dark as a black hole counts: smoothing takes up to a third of the
+/// volume of a small one.
+const DARK_SHARE: f64 = 0.5;
 /// Voxels between two slices of a patch from which its HU are taken from them alone.
 const LEAST_MIDDLE: usize = 10;
 
@@ -98,16 +102,19 @@ pub fn detect(par: &dyn Parallel, field: &Field, settings: &Settings) -> Result<
         .map(|n| u8::from(field.core[n] != 0 && f64::from(field.smooth[n]) < cut))
         .collect();
     let seeds = open_in_slices(&seeds, shape);
-    let least = ((settings.min_patch_ml / field.voxel_ml).ceil() as usize).max(1);
+    let least = least_voxels(field, settings.min_patch_ml);
+    let less = least_voxels(field, settings.min_patch_ml * DARK_SHARE);
+    let counts = |voxels: &[u32], hu: f64| voxels.len() >= least || reference - hu >= BLACK_HOLE_HU;
     let mut dark = vec![0u8; seeds.len()];
-    for (voxels, hu) in middles(par, field, &seeds, least) {
+    for (voxels, hu) in middles(par, field, &seeds, less).into_iter().filter(|(v, hu)| counts(v, *hu)) {
         let half = (reference + hu) / 2.0;
         voxels
             .iter()
             .filter(|n| f64::from(field.smooth[**n as usize]) < half)
             .for_each(|n| dark[*n as usize] = 1);
     }
-    let found = middles(par, field, &dark, least);
+    let mut found = middles(par, field, &dark, less);
+    found.retain(|(voxels, hu)| counts(voxels, *hu));
     dark.fill(0);
     found.iter().flat_map(|(voxels, _)| voxels).for_each(|n| dark[*n as usize] = 1);
     let mut patches: Vec<Patch> = Vec::new();
@@ -119,6 +126,11 @@ pub fn detect(par: &dyn Parallel, field: &Field, settings: &Settings) -> Result<
     }
     patches.sort_by_key(|p| std::cmp::Reverse(p.voxels.len()));
     Ok(Found { reference, spread, eta, core_ml, patches, dark })
+}
+
+/// Voxels of the least patch.
+pub fn least_voxels(field: &Field, min_patch_ml: f64) -> usize {
+    ((min_patch_ml / field.voxel_ml).ceil() as usize).max(1)
 }
 
 /// Components of a mask in the core of at least so many voxels, each with the median HU of its middle: voxels at
