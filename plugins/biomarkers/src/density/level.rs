@@ -1,8 +1,8 @@
 //! The plane between a darker and a brighter phase.
 
 use super::field::Field;
-use super::patches::{Patch, least_voxels};
-use ichor_image::{Connectivity, Parallel, components};
+use super::patches::{Patch, least_voxels, without_specks};
+use ichor_image::Parallel;
 
 /// A plane fitted to a border.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,13 +82,6 @@ impl Level {
         let along: f64 = (0..3).map(|a| self.normal[a] * direction[a]).sum();
         along.clamp(-1.0, 1.0).acos().to_degrees()
     }
-}
-
-/// The pieces of a mask, joined by faces, of at least so many voxels.
-fn without_specks(par: &dyn Parallel, field: &Field, mask: &[u8], least: usize) -> Vec<u8> {
-    let parts = components(par, mask, field.grid.shape, Connectivity::Six);
-    let stays = |label: u32| label > 0 && parts.sizes[label as usize - 1] >= least;
-    parts.labels.iter().map(|label| u8::from(stays(*label))).collect()
 }
 
 fn mean(points: impl Iterator<Item = [f64; 3]>) -> Option<[f64; 3]> {

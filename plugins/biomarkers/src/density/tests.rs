@@ -109,17 +109,21 @@ fn two_phases_side_by_side_are_a_blend_sign_unless_the_border_is_level() {
 }
 
 #[test]
-fn specks_beside_the_border_do_not_bend_a_level() {
+fn specks_beside_the_border_change_neither_level_nor_blend() {
     let specks = [[-6.0, 8.0, 0.0], [5.0, 10.0, 6.0], [0.0, 9.0, -7.0], [7.0, 7.0, 1.0], [-4.0, -6.0, 5.0]];
-    let clot = |p: [f64; 3]| match specks.iter().any(|c| near(p, *c, 1.4)) {
-        true => 100.0 - if p[1] > 2.0 { 38.0 } else { 62.0 },
-        false if p[1] > 2.0 => 38.0,
-        false => 62.0,
-    };
-    let a = ball(THIN, clot, 4.0, 9);
-    let s = signs(&a);
-    let level = s.level.unwrap();
-    assert!(s.fluid_level == Some(true) && level.rms_mm < 0.5, "{level:?}");
+    for (toward, blend, level) in [(1, false, true), (0, true, false)] {
+        // The darker side lies in front, or to the right; specks are as bright as the other side.
+        let clot = move |p: [f64; 3]| {
+            let q = [p[1 - toward], p[toward], p[2]];
+            if (p[toward] > 2.0) ^ specks.iter().any(|c| near(q, *c, 1.4)) { 38.0 } else { 62.0 }
+        };
+        let a = ball(THIN, clot, 4.0, 9);
+        let s = signs(&a);
+        assert_eq!((s.blend, s.fluid_level), (Some(blend), Some(level)));
+        let [low] = &s.found.patches[..] else { panic!("{} patches", s.found.patches.len()) };
+        assert!(low.border_share > 0.95, "{}", low.border_share);
+        assert!(s.level.unwrap().rms_mm < 0.5, "{:?}", s.level);
+    }
 }
 
 #[test]
