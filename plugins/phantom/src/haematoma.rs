@@ -65,15 +65,16 @@ impl Haematoma {
         }
     }
 
-    /// Density of the blood at `p`, if there is blood.
-    pub fn blood(&self, p: Point, texture: &Texture) -> Option<f32> {
+    /// Density of the blood at `p`, if there is blood. `stirred` is `p` or a place near by: there the density is looked up
+    /// and satellites are, which are balls until they are stirred.
+    pub fn blood(&self, p: Point, stirred: Point, texture: &Texture) -> Option<f32> {
         let d = sub(p, self.centre);
         let r2 = dot(d, d);
         if r2 < self.star.reach * self.star.reach && r2 < self.star.radius(d).powi(2) {
-            return Some(self.clot.density(p, d, self.radius, texture));
+            return Some(self.clot.density(stirred, sub(stirred, self.centre), self.radius, texture));
         }
         let near = |s: &&(Point, f32)| {
-            let d = sub(p, s.0);
+            let d = sub(stirred, s.0);
             dot(d, d) < s.1 * s.1
         };
         self.satellites.iter().find(near).map(|_| self.lesion.blood_hu - 4.0)

@@ -188,7 +188,7 @@ impl Head {
     fn content(&self, p: Point, q: Point, inner: Inner) -> Sample {
         let (subject, texture) = (&self.subject, &self.texture);
         if let Some(haematoma) = &self.haematoma
-            && let Some(hu) = haematoma.blood(p, texture)
+            && let Some(hu) = haematoma.blood(p, p, texture)
         {
             return Sample { hu, parts: CAVITY | BLOOD };
         }

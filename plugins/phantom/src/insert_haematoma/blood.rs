@@ -3,7 +3,7 @@
 use super::scan::Scan;
 use crate::haematoma::Haematoma;
 use crate::texture::Texture;
-use crate::vector::Point;
+use crate::vector::{Point, add, scale};
 use ichor_image::parallel::for_each_chunk;
 use ichor_image::{Bounds, Parallel, gaussian_in_place};
 
@@ -23,6 +23,9 @@ pub struct Blood {
 
 /// Longest part of a voxel that is one sample, mm.
 const CELL: f64 = 0.6;
+/// How far patches and satellites are stirred, and over what length, mm.
+const STIR: f32 = 1.2;
+const STIR_SIZE: f32 = 4.5;
 
 impl Blood {
     /// Averages over voxels; `thickness` mm are averaged across slices, and `blur` (sd, mm) blurs within them.
@@ -33,7 +36,7 @@ impl Blood {
         texture: &Texture,
         [thickness, blur]: [f64; 2],
     ) -> Self {
-        let reach = f64::from(haematoma.reach());
+        let reach = f64::from(haematoma.reach() + 3.0 * STIR);
         let margin: [f64; 3] =
             std::array::from_fn(|a| if a == scan.through { thickness } else { 4.0 * blur + scan.spacing[a] });
         let middle = scan.voxel(haematoma.centre);
@@ -58,6 +61,12 @@ impl Blood {
                 std::array::from_fn(|r| (0..3).map(|c| scan.to_head.0[r][c] * v[c]).sum::<f64>() as f32)
             })
             .collect();
+        // Patches and satellites of the model are round; those of patients are not. A level stays level.
+        let by = if haematoma.lesion.fluid_level > 0.0 { 0.0 } else { STIR };
+        let stir = |p: Point| {
+            let field = |n: u8| texture.at(add(p, scale([71.0, -53.0, 37.0], f32::from(n))), STIR_SIZE);
+            add(p, scale([field(1), field(2), field(3)], by))
+        };
         let plane = shape[0] * shape[1];
         let mut cells = vec![[0.0f32; 2]; plane * shape[2]];
         let mut sums = vec![[0.0f64; 3]; shape[2]];
@@ -71,7 +80,8 @@ impl Blood {
                     }
                     let p = scan.head(v);
                     for o in &offsets {
-                        if let Some(hu) = haematoma.blood(std::array::from_fn(|a| p[a] + o[a]), texture) {
+                        let p = add(p, *o);
+                        if let Some(hu) = haematoma.blood(p, stir(p), texture) {
                             cell[0] += 1.0;
                             cell[1] += hu;
                             sums[0] += 1.0;
