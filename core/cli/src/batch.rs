@@ -227,11 +227,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let result = executor.run(
         study.count(),
         &mut |event| match event {
-            Event::Begun { index } => shown.borrow_mut().begun(*index, &name(*index)),
-            Event::At { index, fraction, stage } => shown.borrow_mut().at(*index, *fraction, stage),
+            Event::Begun { index } => shown.borrow_mut().begun(&name(*index)),
             Event::Ended { index, state, reason, seconds } => {
                 states[*index] = (*state, reason.clone(), *seconds);
-                shown.borrow_mut().ended(*index, &name(*index), *state, reason, *seconds);
+                shown.borrow_mut().ended(&name(*index), *state, reason, *seconds);
             }
         },
         &mut |index, how| {

@@ -37,11 +37,6 @@ fn printable_lines(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// Prints how far something is.
-pub fn note(message: &str) {
-    say(message);
-}
-
 /// Prints an error.
 pub fn error(message: &str) {
     say(&format!("error: {message}"));

@@ -9,21 +9,8 @@ use std::ops::Range;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Event {
-    Begun {
-        index: usize,
-    },
-    /// So far it is, 0 to 1, and at what stage.
-    At {
-        index: usize,
-        fraction: f64,
-        stage: String,
-    },
-    Ended {
-        index: usize,
-        state: State,
-        reason: String,
-        seconds: f64,
-    },
+    Begun { index: usize },
+    Ended { index: usize, state: State, reason: String, seconds: f64 },
 }
 
 /// Starts `ichor shard` for ranges of cases, somewhere, until all are through. A shard may be started again at any time.

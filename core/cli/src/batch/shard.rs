@@ -4,16 +4,15 @@
 use super::executor::Event;
 use super::layout::{ATTEMPTS, Layout, Trouble};
 use super::{Args, Item, Study};
+use crate::console::Progress;
 use crate::{Failure, INTERRUPTED};
-use ichor_exec::{FileRecord, Observer, Request, RunError, RunRecord, pipeline_files};
-use ichor_host::StageError;
-use ichor_spec::Plan;
+use ichor_exec::{FileRecord, Request, RunError, RunRecord, pipeline_files};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 #[derive(clap::Args)]
 pub struct ShardArgs {
@@ -75,7 +74,7 @@ pub fn run(args: &ShardArgs) -> Result<(), Failure> {
                 cache: cache.as_ref(),
                 memory: engine.memory(),
                 cancel: &cancel,
-                observer: &Told::new(index, &plan),
+                observer: &Progress::new(&plan, true),
             });
             result.map(|_| ()).map_err(|error| match error {
                 RunError::Interrupted => Failure { code: INTERRUPTED, message: error.to_string() },
@@ -100,61 +99,6 @@ pub fn run(args: &ShardArgs) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// Tells how far a case is: stages that have ended, and those that run by their own progress.
-struct Told {
-    index: usize,
-    stages: Vec<String>,
-    /// 0 to 1 for each stage, and when it was told last.
-    parts: Mutex<(Vec<f64>, Option<Instant>)>,
-}
-
-/// A case is told of at most this often.
-const TELL_EVERY: Duration = Duration::from_millis(500);
-
-impl Told {
-    fn new(index: usize, plan: &Plan) -> Self {
-        let stages: Vec<String> = plan.stages.iter().map(|s| s.name.clone()).collect();
-        let parts = Mutex::new((vec![0.0; stages.len()], None));
-        Self { index, stages, parts }
-    }
-
-    fn tell(&self, stage: usize, part: f64) {
-        let Ok(mut parts) = self.parts.lock() else { return };
-        let (parts, last) = &mut *parts;
-        if let Some(slot) = parts.get_mut(stage) {
-            *slot = part.clamp(0.0, 1.0);
-        }
-        if last.is_none_or(|t: Instant| t.elapsed() >= TELL_EVERY) {
-            *last = Some(Instant::now());
-            let fraction = parts.iter().sum::<f64>() / parts.len().max(1) as f64;
-            let stage = self.stages.get(stage).cloned().unwrap_or_default();
-            say(&Event::At { index: self.index, fraction, stage });
-        }
-    }
-}
-
-impl Observer for Told {
-    fn started(&self, index: usize) {
-        self.tell(index, 0.0);
-    }
-
-    fn reused(&self, index: usize) {
-        self.tell(index, 1.0);
-    }
-
-    fn progress(&self, index: usize, fraction: f64, _: &str) {
-        self.tell(index, fraction);
-    }
-
-    fn log(&self, _: usize, _: i32, _: &str) {
-        // The case's record has it.
-    }
-
-    fn ended(&self, index: usize, _: f64, _: Option<&StageError>) {
-        self.tell(index, 1.0);
-    }
 }
 
 /// A message without the lines that show the place in the pipeline.
