@@ -26,8 +26,8 @@ pub struct Haematoma {
 }
 
 impl Haematoma {
-    /// Makes the haematoma at `centre`. `up` is the direction (head coordinates) away from gravity, which
-    /// levels a fluid.
+    /// Makes the haematoma at `centre`. `room` tells where the clot may be and where satellites may. `up` is the direction (head
+    /// coordinates) away from gravity, which levels a fluid.
     ///
     /// # Errors
     /// The volume, mL, that the place holds, when it is less than that of the lesion.
@@ -35,27 +35,28 @@ impl Haematoma {
         seed: u64,
         lesion: Lesion,
         centre: Point,
-        allowed: Allowed,
+        room: [Allowed; 2],
         texture: &Texture,
         up: Point,
     ) -> Result<Self, f64> {
+        let [allowed, beside] = room;
         let d = &mut Draw::new(seed, 4);
         let stretch = axes(d, lesion.site);
         let protuberances = (8.0 * lesion.irregularity).round() as u32;
         let shape = form(d, &stretch, lesion.irregularity, protuberances, texture);
         let nodes = directions();
         let base: Vec<f32> = nodes.iter().map(|&n| shape(n)).collect();
-        let limit: Vec<f32> = nodes.iter().map(|&n| room(centre, n, allowed)).collect();
+        let limit: Vec<f32> = nodes.iter().map(|&n| way(centre, n, allowed)).collect();
         let total = lesion.ml * 1000.0;
         // Satellites are at most 15 % of the whole and under 10 mm wide.
         let most = (0.15 * total / lesion.satellites.max(1) as f32 * 0.2387).cbrt().min(4.8);
         let mut wanted: Vec<f32> = (0..lesion.satellites).map(|_| most * d.range(0.55, 1.0)).collect();
         loop {
-            let beside: f32 = wanted.iter().map(|r| 4.18879 * r * r * r).sum();
-            let Some(star) = solve(&base, &limit, f64::from(total - beside)) else {
+            let small: f32 = wanted.iter().map(|r| 4.18879 * r * r * r).sum();
+            let Some(star) = solve(&base, &limit, f64::from(total - small)) else {
                 return Err(Star::new(limit).volume() / 1000.0);
             };
-            let satellites = place(d, centre, &star, &wanted, allowed);
+            let satellites = place(d, centre, &star, &wanted, beside);
             if satellites.len() == wanted.len() {
                 let clot = Clot::new(d, &lesion, centre, &star, up);
                 let radius = (total * 0.238_732).cbrt();
@@ -179,7 +180,7 @@ fn form<'a>(
 }
 
 /// How far from `centre` along `n` one may go, mm.
-fn room(centre: Point, n: Point, allowed: Allowed) -> f32 {
+fn way(centre: Point, n: Point, allowed: Allowed) -> f32 {
     let step = 0.8f32;
     let mut r = 0.0;
     while r < 80.0 && allowed(add(centre, scale(n, r + step))) {

@@ -86,7 +86,7 @@ impl Head {
             place::allowed(site, side, gap, q, inner(&self.subject, &self.texture, q))
         };
         let ml = lesion.ml;
-        Haematoma::new(seed, lesion, self.frame.of_reference(q), &allowed, &self.texture, up).map_err(|holds| {
+        Haematoma::new(seed, lesion, self.frame.of_reference(q), [&allowed, &allowed], &self.texture, up).map_err(|holds| {
             Error::bad_params(format!(
                 "a {} haematoma of {ml} mL does not fit this head at the drawn place, which holds {holds:.0} mL; lower \
                  `haematoma_ml` or choose another `site` or seed",

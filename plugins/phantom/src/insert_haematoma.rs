@@ -11,7 +11,7 @@ use crate::lesion::{Lesion, Site, Wishes};
 use crate::place;
 use crate::texture::Texture;
 use crate::truth::{self, Counts};
-use crate::vector::{Point, lerp, norm, sub};
+use crate::vector::{Point, add, lerp, norm, scale, sub};
 use blood::Blood;
 use grain::Grain;
 use ichor_image::resample::Sample;
@@ -145,11 +145,19 @@ impl InsertHaematoma {
             if !allowed(centre) {
                 continue;
             }
+            // The tissue that comes to lie at p was nearer to the clot's middle; a satellite lies in brain.
+            let beside = |p: Point| {
+                let d = sub(p, centre);
+                let r = norm(d).max(1e-3);
+                let before = (r.powi(3) - lesion.pushed * radius.powi(3)).max(0.0).cbrt();
+                allowed(p) && scan.is_brain(add(centre, scale(d, before / r)))
+            };
             let csf = scan.csf(centre, 0.8 * radius);
             if best.as_ref().is_some_and(|b| b.0 <= csf) {
                 continue;
             }
-            match Haematoma::new(seed, lesion.clone(), centre, &allowed, texture, seat.anterior()) {
+            match Haematoma::new(seed, lesion.clone(), centre, [&allowed, &beside], texture, seat.anterior())
+            {
                 Ok(made) => best = Some((csf, made)),
                 Err(possible) => holds = holds.max(possible),
             }
@@ -162,7 +170,7 @@ impl InsertHaematoma {
                 "a {} haematoma of {} mL does not fit this cavity: of {TRIES} places tried none holds more than \
                  {holds:.1} mL; lower `volume_ml`, or choose another `place` or seed",
                 self.word(lesion),
-                lesion.ml
+                (f64::from(lesion.ml) * 100.0).round() / 100.0
             ))
         })
     }

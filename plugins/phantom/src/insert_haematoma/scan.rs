@@ -150,6 +150,11 @@ impl Scan {
         if is_bone { 0.0 } else { self.depth[at] }
     }
 
+    /// Whether a point of the head is in brain, by its density.
+    pub fn is_brain(&self, p: Point) -> bool {
+        self.nearest(p).is_some_and(|at| self.cavity[at] != 0 && BRAIN.contains(&self.mean[at]))
+    }
+
     /// Whether a voxel can hold blood.
     pub fn can_bleed(&self, at: usize) -> bool {
         self.cavity[at] != 0 && !(self.hu[at] > BONE && self.depth[at] < BONY)
