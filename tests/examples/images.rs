@@ -1,7 +1,7 @@
-//! One step of `tests/peers/images.py` by Ichor's stages: prints how long it took as JSON, and says nothing of what
-//! came before.
+//! One step of `tests/peers/images.py` by Ichor's stages: prints how long it took, and how much time of processors, as
+//! JSON, and says nothing of what came before.
 //!
-//! `images make FILE` | `read FILE` | `write FILE OUT` | `resample FILE OUT linear|cubic|box`, then the threads
+//! `images make FILE` | `read FILE` | `write FILE OUT COMPRESSION` | `resample FILE OUT linear|cubic|box`, then the threads
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark for developers")]
 
@@ -22,11 +22,11 @@ fn main() {
     let save = |image: &Arc<Value>, compression: u32| {
         run("save-nifti", json!({ "compression": compression }), &[("image", image)])
     };
-    let mut seconds = 0.0;
+    let (mut seconds, mut cpu) = (0.0, 0.0);
     let mut time = |step: &dyn Fn() -> Arc<Value>| {
-        let start = Instant::now();
+        let (start, before) = (Instant::now(), cpu_seconds());
         let value = step();
-        seconds = start.elapsed().as_secs_f64();
+        (seconds, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds() - before);
         value
     };
     match argument(0) {
@@ -39,7 +39,7 @@ fn main() {
         "write" => {
             let image = load();
             time(&|| {
-                let file = save(&image, 1);
+                let file = save(&image, argument(3).parse().unwrap());
                 std::fs::write(argument(2), file.bytes()).unwrap();
                 file
             });
@@ -59,5 +59,13 @@ fn main() {
             std::fs::write(argument(2), save(&out, 0).bytes()).unwrap();
         }
     }
-    println!("{}", json!({ "seconds": seconds }));
+    println!("{}", json!({ "seconds": seconds, "cpu": cpu }));
+}
+
+/// What this process took of the processors, in the system as well: fields 14 and 15 of proc_pid_stat(5), in ticks of
+/// 10 ms.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
 }

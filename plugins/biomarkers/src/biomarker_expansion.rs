@@ -6,6 +6,7 @@ mod scores;
 
 use crate::abc2::abc;
 use crate::density::{Position, Scan, Settings, analyse};
+use crate::fragile::note;
 use crate::lesion::axial;
 use crate::plane::Plane;
 use clinical::Clinical;
@@ -21,6 +22,9 @@ use reported::Reported;
 ///
 /// Scores predict groups, not patients; the image markers in them are computed and not validated on patients. For
 /// research use, not for clinical decisions.
+///
+/// Where a definition says `fragile in`, the value moved on phantoms by more than 10 % (a sign or a count: in a tenth of
+/// them) from thin slices to slices of 5 mm, by a shift of half a voxel, or when noise doubled (docs/benchmarks/density.md).
 #[derive(Stage)]
 #[stage(id = "biomarker-expansion", version = "1.0.0")]
 #[input(ct, kind = "volume", unit = "HU", doc = "non-contrast head CT")]
@@ -130,9 +134,10 @@ impl BiomarkerExpansion {
         let why = analysis.reason();
         let mut table = Table::measurements();
         let mut add = |name: &str, value: Cell, unit: &str, definition: &str, why: &str| {
+            let definition = &format!("{definition}{}", note(name));
             let null = matches!(value, Cell::Null) && !why.is_empty();
             let definition =
-                if null { format!("{definition}; undefined here: {why}") } else { definition.into() };
+                if null { format!("{definition}; undefined here: {why}") } else { definition.clone() };
             table.measure("all", name, value, unit, &definition);
         };
         add("volume", volume.into(), "mL", "number of voxels times the volume of a voxel", "");

@@ -24,6 +24,9 @@ use rows::{apart, shape};
 ///
 /// Grades and signs are computed surrogates of what readers see, with thresholds of this project where a
 /// definition says so; none has been validated on patients. For research use.
+///
+/// Where a definition says `fragile in`, the value moved on phantoms by more than 10 % (a sign or a count: in a tenth of
+/// them) from thin slices to slices of 5 mm, by a shift of half a voxel, or when noise doubled (docs/benchmarks/irregularity.md).
 #[derive(Stage)]
 #[stage(id = "biomarker-irregularity", version = "1.0.0")]
 #[input(mask, kind = "mask", doc = "haematoma, without blood in ventricles and subarachnoid space")]

@@ -153,7 +153,7 @@ fn look_into(par: &dyn Parallel, scan: &Scan, lesion: Lesion, settings: &Setting
                 .collect()
         },
     );
-    let signs = found.map(|found| Signs::of(&field, found, settings));
+    let signs = found.map(|found| Signs::of(par, &field, found, settings));
     Ok(Inside { lesion, core_hu, signs, places })
 }
 

@@ -1,6 +1,7 @@
 //! Measurements of haematomas. Each stage has a file of its own; what they share lies beside them:
 //! `lesion` (voxels of a lesion), `mesh` (its surface), `hull`, `hull3` and `diameter` (outlines and largest distances),
-//! `plane` (axial slices in millimetres), `abc2`, `bounds` and `density` (patches within a haematoma and their signs).
+//! `plane` (axial slices in millimetres), `abc2`, `bounds`, `density` (patches within a haematoma and their signs)
+//! and `fragile` (which measurements break in thick slices or noise).
 #![forbid(unsafe_code)]
 
 mod abc2;
@@ -11,6 +12,7 @@ mod bounds;
 mod compare_followup;
 mod density;
 mod diameter;
+mod fragile;
 mod hull;
 mod hull3;
 mod lesion;

@@ -14,6 +14,7 @@ mod sizes;
 mod texture;
 mod zones;
 
+use crate::fragile::note;
 use crate::lesion::{Lesion, axial, axial_last, of_clusters};
 use aggregation::Aggregation;
 use ichor_image::{Clusters, Connectivity};
@@ -34,6 +35,9 @@ use std::borrow::Cow;
 ///
 /// What is not defined, such as a correlation of equal values, is null. Moran's I and Geary's C, which compare
 /// every pair of voxels, are null beyond 10 000 voxels.
+///
+/// Where a definition says `fragile in`, the value moved on phantoms by more than 10 % (a sign or a count: in a tenth of
+/// them) from thin slices to slices of 5 mm, by a shift of half a voxel, or when noise doubled (docs/benchmarks/density.md).
 #[derive(Stage)]
 #[stage(id = "radiomics", version = "1.0.0")]
 #[input(ct, kind = "volume", doc = "CT or another image")]
@@ -157,21 +161,23 @@ impl Radiomics {
         })? {
             let reason = match row.value.is_finite() {
                 true => "",
-                false if region.values.is_empty() => "; undefined: the mask is empty",
+                false if region.values.is_empty() => "; undefined here: the mask is empty",
                 false if region.voxels_kept() == 0 && row.family != "morph" => {
-                    "; undefined: `resegmentation_range` leaves no voxel"
+                    "; undefined here: `resegmentation_range` leaves no voxel"
                 }
                 false
                     if matches!(row.name.1, "N365" | "NPT7")
                         && region.voxels_kept() > morphology::MOST_FOR_PAIRS =>
                 {
-                    "; not computed: more than 10 000 voxels"
+                    "; undefined here: more than 10 000 voxels"
                 }
-                false => "; undefined: too few voxels or grey levels, all equal",
+                false => "; undefined here: too few voxels or grey levels, all equal",
             };
             let words = row.name.0.replace('_', " ");
-            let definition = format!("IBSI {}: {words}{}{reason}", row.name.1, row.how);
-            table.measure(name, &format!("{}_{}", row.family, row.name.0), row.value, row.unit, &definition);
+            let quantity = format!("{}_{}", row.family, row.name.0);
+            let fragile = note(&quantity);
+            let definition = format!("IBSI {}: {words}{}{fragile}{reason}", row.name.1, row.how);
+            table.measure(name, &quantity, row.value, row.unit, &definition);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::convert::{labels, mask, probs, volume};
 use crate::decode::Stored;
 use crate::fields::Fields;
 use crate::files::{Choice, Opened, open};
-use crate::gzip::write::compress;
+use crate::gzip::write::{Effort, compress};
 use crate::memory::Memory;
 use crate::native::{self, Native};
 use ichor_image::Serial;
@@ -66,10 +66,10 @@ pub fn any(file: &File, path: &str, input: &[u8]) {
     };
     let bytes = match how & 3 {
         0 | 1 => rest.to_vec(),
-        2 => packed(rest),
+        2 => packed(rest, how),
         _ => {
             let (patches, rest) = rest.split_at(rest.len().min(9));
-            let mut out = packed(rest);
+            let mut out = packed(rest, how);
             for patch in patches.as_chunks::<3>().0 {
                 let at = usize::from(u16::from_le_bytes([patch[0], patch[1]])) % out.len();
                 out[at] ^= patch[2];
@@ -86,8 +86,9 @@ pub fn any(file: &File, path: &str, input: &[u8]) {
     }
 }
 
-fn packed(bytes: &[u8]) -> Vec<u8> {
+fn packed(bytes: &[u8], how: u8) -> Vec<u8> {
     let piece = |range: std::ops::Range<usize>| Ok(bytes[range].into());
-    let made = compress(&Serial, 1, bytes.len(), &piece, &|_| Ok(()), Blob::new());
+    let effort = Effort { level: 1 + u32::from(how >> 7), is_16_bit: true };
+    let made = compress(&Serial, effort, bytes.len(), &piece, &|_| Ok(()), Blob::new());
     made.map(|blob| blob.bytes().to_vec()).unwrap_or_default()
 }

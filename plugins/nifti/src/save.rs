@@ -43,7 +43,7 @@ enum Type {
 /// The same image makes the same bytes, whatever the number of threads; the gzip data are one member that every
 /// program reads, with a list of its parts that lets load-nifti decompress them in parallel.
 #[derive(Stage)]
-#[stage(id = "save-nifti", version = "1.1.0")]
+#[stage(id = "save-nifti", version = "1.2.0")]
 #[input(image, kind = "volume|mask|labels|probs", doc = "the image to write")]
 #[input(
     reference,
@@ -54,7 +54,8 @@ enum Type {
 )]
 #[output(file, kind = "blob", doc = "the file: application/gzip (nii.gz) or application/octet-stream (nii)")]
 pub struct SaveNifti {
-    /// 0 writes plain `nii`; 1 (fast) to 12 (small) compress.
+    /// 0 writes plain `nii`; 1 (fast) to 12 (small) compress. For voxels of 16 bits, as CT has, 2 to 9 are the same:
+    /// a compressor of their own, which makes 5 % smaller files in twice the time of 1.
     #[param(default = 1, min = 0, max = 12)]
     compression: u32,
     /// Type of a voxel in the file; `auto` is the image's own. Other types round to the nearest whole number and
@@ -79,7 +80,8 @@ impl Run for SaveNifti {
             run.progress(0.8 * part, "writing");
             run.check_cancelled()
         };
-        let room = run.blob(self.most(encoder.len()));
+        let room =
+            run.blob(if self.compression > 0 { self.effort(ty).most(encoder.len()) } else { encoder.len() });
         let file = self.bytes(run, &encoder, &watch, room)?;
         run.check_cancelled()?;
         run.progress(0.8, "reading again");
@@ -117,9 +119,8 @@ impl SaveNifti {
         }
     }
 
-    /// Most bytes of a file with so many before compression.
-    fn most(&self, length: usize) -> usize {
-        if self.compression > 0 { gzip::write::most(length) } else { length }
+    fn effort(&self, ty: NiftiType) -> gzip::write::Effort {
+        gzip::write::Effort { level: self.compression, is_16_bit: ty.size_of() == 2 }
     }
 
     fn bytes<'a>(
@@ -138,7 +139,7 @@ impl SaveNifti {
                 Some(bytes) => Ok(Cow::Borrowed(bytes)),
                 None => piece(range).map(Cow::Owned),
             };
-            return gzip::write::compress(par, self.compression, encoder.len(), &bytes, watch, out);
+            return gzip::write::compress(par, self.effort(encoder.ty), encoder.len(), &bytes, watch, out);
         }
         const CHUNK: usize = 1 << 20;
         const BATCH: usize = 16;

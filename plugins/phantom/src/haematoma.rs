@@ -6,7 +6,6 @@ use crate::lesion::{Lesion, Site};
 use crate::star::{Star, directions, sphere};
 use crate::texture::Texture;
 use crate::vector::{Point, add, dot, norm, scale, smooth, sub};
-use ichor_sdk::{Error, Result};
 
 /// Where a haematoma may be: tells for a point (mm) whether there is brain of the right compartment.
 pub type Allowed<'a> = &'a dyn Fn(Point) -> bool;
@@ -31,7 +30,7 @@ impl Haematoma {
     /// levels a fluid.
     ///
     /// # Errors
-    /// There is no room for its volume.
+    /// The volume, mL, that the place holds, when it is less than that of the lesion.
     pub fn new(
         seed: u64,
         lesion: Lesion,
@@ -39,7 +38,7 @@ impl Haematoma {
         allowed: Allowed,
         texture: &Texture,
         up: Point,
-    ) -> Result<Self> {
+    ) -> Result<Self, f64> {
         let d = &mut Draw::new(seed, 4);
         let stretch = axes(d, lesion.site);
         let protuberances = (8.0 * lesion.irregularity).round() as u32;
@@ -54,13 +53,7 @@ impl Haematoma {
         loop {
             let beside: f32 = wanted.iter().map(|r| 4.18879 * r * r * r).sum();
             let Some(star) = solve(&base, &limit, f64::from(total - beside)) else {
-                let possible = Star::new(limit).volume() / 1000.0;
-                return Err(Error::bad_params(format!(
-                    "a {} haematoma of {} mL does not fit this head at the drawn place, which holds {possible:.0} \
-                     mL; lower `haematoma_ml` or choose another `site` or seed",
-                    lesion.site.name(),
-                    lesion.ml
-                )));
+                return Err(Star::new(limit).volume() / 1000.0);
             };
             let satellites = place(d, centre, &star, &wanted, allowed);
             if satellites.len() == wanted.len() {
@@ -72,15 +65,16 @@ impl Haematoma {
         }
     }
 
-    /// Density of the blood at `p`, if there is blood.
-    pub fn blood(&self, p: Point, texture: &Texture) -> Option<f32> {
+    /// Density of the blood at `p`, if there is blood. `stirred` is `p` or a place near by: there the density is looked up
+    /// and satellites are, which are balls until they are stirred.
+    pub fn blood(&self, p: Point, stirred: Point, texture: &Texture) -> Option<f32> {
         let d = sub(p, self.centre);
         let r2 = dot(d, d);
         if r2 < self.star.reach * self.star.reach && r2 < self.star.radius(d).powi(2) {
-            return Some(self.clot.density(p, d, self.radius, texture));
+            return Some(self.clot.density(stirred, sub(stirred, self.centre), self.radius, texture));
         }
         let near = |s: &&(Point, f32)| {
-            let d = sub(p, s.0);
+            let d = sub(stirred, s.0);
             dot(d, d) < s.1 * s.1
         };
         self.satellites.iter().find(near).map(|_| self.lesion.blood_hu - 4.0)
@@ -112,6 +106,17 @@ impl Haematoma {
         // Fades to nothing at six radii.
         let fade = smooth(2.0 - norm(d) / (3.0 * self.radius));
         add(p, scale(d, (before / r - 1.0) * fade))
+    }
+
+    /// Distance from the centre beyond which there is no blood, mm.
+    pub fn reach(&self) -> f32 {
+        let far = |s: &(Point, f32)| norm(sub(s.0, self.centre)) + s.1;
+        self.satellites.iter().map(far).fold(self.star.reach, f32::max)
+    }
+
+    /// Distance from the centre beyond which all is as it was, mm.
+    pub fn influence(&self) -> f32 {
+        (6.0 * self.radius).max(self.reach()).max(self.star.reach + 1.8 * self.lesion.oedema_mm + 2.0)
     }
 
     /// Volume of clot and satellites, mL.

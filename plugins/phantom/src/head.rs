@@ -4,24 +4,24 @@ use crate::base::FORAMEN_Z;
 use crate::calcification::calcification;
 use crate::cavity::{Inner, inner};
 use crate::cerebrum::{cerebrum, pial_depth};
-use crate::dura::{Dura, dura, infratentorial, tentorium};
+use crate::dura::{Dura, dura, infratentorial};
 use crate::face::{canal, face};
 use crate::frame::Frame;
 use crate::haematoma::Haematoma;
 use crate::hindbrain::{brainstem, hindbrain};
-use crate::lesion::{Lesion, Site, Wishes};
+use crate::lesion::{Lesion, Wishes};
 use crate::outline::skin;
-use crate::place;
+use crate::place::{self, midline_shift};
 use crate::scalp::scalp;
 use crate::skull::{bone, thickness};
 use crate::subject::Subject;
 use crate::texture::Texture;
-use crate::vector::{Point, lerp, scale, smooth};
+use crate::vector::{Point, lerp, scale};
 use crate::vessels::vessel;
 use crate::{draw::Draw, ventricles::ventricles};
 use ichor_image::Parallel;
 use ichor_image::parallel::map_ranges;
-use ichor_sdk::Result;
+use ichor_sdk::{Error, Result};
 
 /// Density of air.
 pub const AIR: f32 = -1000.0;
@@ -85,7 +85,14 @@ impl Head {
             let q = self.frame.to_reference(p);
             place::allowed(site, side, gap, q, inner(&self.subject, &self.texture, q))
         };
-        Haematoma::new(seed, lesion, self.frame.of_reference(q), &allowed, &self.texture, up)
+        let ml = lesion.ml;
+        Haematoma::new(seed, lesion, self.frame.of_reference(q), &allowed, &self.texture, up).map_err(|holds| {
+            Error::bad_params(format!(
+                "a {} haematoma of {ml} mL does not fit this head at the drawn place, which holds {holds:.0} mL; lower \
+                 `haematoma_ml` or choose another `site` or seed",
+                site.name()
+            ))
+        })
     }
 
     /// The random field that belongs to this head.
@@ -124,31 +131,18 @@ impl Head {
 
     /// Shift of the septum pellucidum off the midline, mm; positive to the right.
     pub fn midline_shift(&self) -> f32 {
-        // Find the place x where the tissue of the midline now is.
-        let at = |x: f32| {
+        midline_shift(|x| {
             let q = self.frame.to_reference([x, 8.0, 13.0 * self.frame.scale]);
             let inner = inner(&self.subject, &self.texture, q);
             self.undisplaced([x, 8.0, 13.0 * self.frame.scale], q, inner)[0]
-        };
-        let (mut low, mut high) = (-25.0f32, 25.0f32);
-        for _ in 0..40 {
-            let mid = 0.5 * (low + high);
-            if at(mid) < 0.0 { low = mid } else { high = mid }
-        }
-        0.5 * (low + high)
+        })
     }
 
-    /// Where in the reference brain the tissue at `p` (reference `q`) comes from. The skull does not give, nor
-    /// much the other side of the tentorium.
+    /// Where in the reference brain the tissue at `p` (reference `q`) comes from.
     fn undisplaced(&self, p: Point, q: Point, inner: Inner) -> Point {
         let Some(haematoma) = &self.haematoma else { return q };
         let from = self.frame.to_reference(haematoma.origin(p));
-        let mut share = smooth(-inner.distance / 16.0);
-        let above = q[2] - tentorium(q[0], q[1]);
-        let beyond = if haematoma.lesion.site == Site::Cerebellar { above } else { -above };
-        if q[1] < -10.0 {
-            share *= 1.0 - 0.8 * smooth((beyond + 6.0) / 12.0);
-        }
+        let share = place::gives(haematoma.lesion.site, q, inner.distance);
         std::array::from_fn(|n| lerp(q[n], from[n], share))
     }
 
@@ -194,7 +188,7 @@ impl Head {
     fn content(&self, p: Point, q: Point, inner: Inner) -> Sample {
         let (subject, texture) = (&self.subject, &self.texture);
         if let Some(haematoma) = &self.haematoma
-            && let Some(hu) = haematoma.blood(p, texture)
+            && let Some(hu) = haematoma.blood(p, p, texture)
         {
             return Sample { hu, parts: CAVITY | BLOOD };
         }

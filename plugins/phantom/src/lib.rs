@@ -1,4 +1,4 @@
-//! Synthetic head CTs with their truth.
+//! Synthetic head CTs with their truth, and haematomas put into real ones.
 #![forbid(unsafe_code)]
 
 mod base;
@@ -14,6 +14,7 @@ mod haematoma;
 mod head;
 mod hindbrain;
 mod holder;
+mod insert_haematoma;
 mod kernel;
 mod lesion;
 mod look_alikes;
@@ -36,6 +37,7 @@ mod vector;
 mod ventricles;
 mod vessels;
 
+pub use insert_haematoma::InsertHaematoma;
 pub use phantom_head::PhantomHead;
 
-ichor_sdk::plugin!(PhantomHead);
+ichor_sdk::plugin!(PhantomHead, InsertHaematoma);

@@ -4,7 +4,7 @@ use crate::cavity::Inner;
 use crate::draw::Draw;
 use crate::dura::{infratentorial, tentorium};
 use crate::lesion::{Lesion, Site};
-use crate::vector::{Point, add, scale};
+use crate::vector::{Point, add, scale, smooth};
 
 /// A centre in reference coordinates. `scale_mm` is the head's size relative to the reference.
 pub fn centre(seed: u64, lesion: &Lesion, scale_mm: f32) -> Point {
@@ -51,4 +51,26 @@ pub fn allowed(site: Site, side: f32, gap: f32, q: Point, inner: Inner) -> bool 
 
 fn over_tent(q: Point) -> bool {
     q[1] > crate::base::petrous_crest(q[0].abs()) || q[2] > tentorium(q[0], q[1]) + 1.5
+}
+
+/// How much of a haematoma's push the tissue at `q` follows, 0 to 1; `distance` to the inner table is negative inside.
+/// The skull does not give, nor much the other side of the tentorium.
+pub fn gives(site: Site, q: Point, distance: f32) -> f32 {
+    let mut share = smooth(-distance / 16.0);
+    let above = q[2] - tentorium(q[0], q[1]);
+    let beyond = if site == Site::Cerebellar { above } else { -above };
+    if q[1] < -10.0 {
+        share *= 1.0 - 0.8 * smooth((beyond + 6.0) / 12.0);
+    }
+    share
+}
+
+/// Shift of the midline, where `from(x)` is the place that the tissue now at x was at: the x whose tissue was at 0.
+pub fn midline_shift(from: impl Fn(f32) -> f32) -> f32 {
+    let (mut low, mut high) = (-25.0f32, 25.0f32);
+    for _ in 0..40 {
+        let mid = 0.5 * (low + high);
+        if from(mid) < 0.0 { low = mid } else { high = mid }
+    }
+    0.5 * (low + high)
 }

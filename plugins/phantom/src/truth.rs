@@ -1,5 +1,6 @@
 //! The true values, as a table.
 
+use crate::haematoma::Haematoma;
 use crate::head::Head;
 use ichor_image::Grid;
 use ichor_sdk::Table;
@@ -70,6 +71,12 @@ pub fn truth(head: &Head, grid: &Grid, seed: u64, cavity_ml: f64, counts: &Count
     all("haematoma_volume_voxels", counts.voxels[1] as f64 * voxel_ml, "mL", "the mask `haematoma`");
     t.measure("all", "seed", seed.to_string(), "", "seed of the head");
     let Some(h) = &head.haematoma else { return t };
+    haematoma(&mut t, h, head.midline_shift(), counts);
+    t
+}
+
+/// The rows on the haematoma itself.
+pub fn haematoma(t: &mut Table, h: &Haematoma, midline_shift: f32, counts: &Counts) {
     t.measure("all", "site", h.lesion.site.name(), "", "deep, lobar or cerebellar");
     t.measure(
         "all",
@@ -98,7 +105,7 @@ pub fn truth(head: &Head, grid: &Grid, seed: u64, cavity_ml: f64, counts: &Count
     all("oedema_hu", f64::from(l.oedema_hu), "HU", "density of oedematous white matter");
     all(
         "midline_shift",
-        f64::from(head.midline_shift()),
+        f64::from(midline_shift),
         "mm",
         "shift of the septum pellucidum; positive to the right",
     );
@@ -112,5 +119,4 @@ pub fn truth(head: &Head, grid: &Grid, seed: u64, cavity_ml: f64, counts: &Count
     let (mean, sd) = mean_sd(counts.voxels[1] as f64, counts.ct[0], counts.ct[1]);
     all("ct_hu_mean", mean, "HU", "CT within the mask `haematoma`");
     all("ct_hu_sd", sd, "HU", "standard deviation of the same");
-    t
 }

@@ -27,12 +27,27 @@ pub struct Covered {
     pub area: Vec<usize>,
 }
 
-/// Measures where a mask or label map is not 0.
-pub fn covered(par: &dyn Parallel, voxels: Voxels, shape: [usize; 3], axis: usize) -> Covered {
-    with_voxels!(voxels, all => measure(par, all, shape, axis))
+/// Measures where a mask or label map is not 0, or where it is `only`.
+pub fn covered(
+    par: &dyn Parallel,
+    voxels: Voxels,
+    only: Option<u32>,
+    shape: [usize; 3],
+    axis: usize,
+) -> Covered {
+    with_voxels!(voxels, all => match only {
+        None => measure(par, all, shape, axis, |label| label != 0),
+        Some(only) => measure(par, all, shape, axis, |label| label == only),
+    })
 }
 
-fn measure<T: Value>(par: &dyn Parallel, all: &[T], shape: [usize; 3], axis: usize) -> Covered {
+fn measure<T: Value>(
+    par: &dyn Parallel,
+    all: &[T],
+    shape: [usize; 3],
+    axis: usize,
+    is: impl Fn(u32) -> bool + Sync,
+) -> Covered {
     let [nx, ny, nz] = shape;
     let parts = map_ranges(par, nz, 1, &|ks| {
         let mut part = Covered { extent: None, area: vec![0; shape[axis]] };
@@ -40,10 +55,10 @@ fn measure<T: Value>(par: &dyn Parallel, all: &[T], shape: [usize; 3], axis: usi
             for j in 0..ny {
                 let row = all.get((k * ny + j) * nx..).and_then(|rest| rest.get(..nx)).unwrap_or_default();
                 // Most rows are empty: this test runs on whole registers.
-                if !row.iter().fold(false, |any, v| any | (v.label() != 0)) {
+                if !row.iter().fold(false, |any, v| any | is(v.label())) {
                     continue;
                 }
-                let inside = |v: &T| v.label() != 0;
+                let inside = |v: &T| is(v.label());
                 let first = row.iter().position(inside).unwrap_or(0);
                 let last = row.iter().rposition(inside).unwrap_or(0);
                 part.extent = union(part.extent, Some([first..last + 1, j..j + 1, k..k + 1]));
@@ -150,11 +165,13 @@ mod tests {
         let par: &dyn Parallel = &ichor_image::Serial;
         let areas: [&[usize]; 3] = [&[0, 3, 4, 1, 0], &[0, 0, 6, 0, 0, 2], &[0, 0, 0, 0, 4, 2, 2]];
         for (axis, area) in areas.into_iter().enumerate() {
-            let found = covered(par, Voxels::U8(&mask), shape, axis);
+            let found = covered(par, Voxels::U8(&mask), None, shape, axis);
             assert_eq!(found.extent, Some([1..4, 2..6, 4..7]));
             assert_eq!(found.area, area);
         }
-        assert_eq!(covered(par, Voxels::U16(&[0; 8]), [2, 2, 2], 0).extent, None);
+        assert_eq!(covered(par, Voxels::U16(&[0; 8]), None, [2, 2, 2], 0).extent, None);
+        let one = covered(par, Voxels::U16(&[3, 0, 0, 2, 2, 0, 0, 0]), Some(2), [2, 2, 2], 2);
+        assert_eq!((one.extent, one.area), (Some([0..2, 0..2, 0..2]), vec![1, 1]));
     }
 
     #[test]

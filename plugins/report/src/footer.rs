@@ -63,8 +63,12 @@ mod tests {
     use ichor_sdk::prelude::{Affine, Grid};
 
     fn scene(names: &[&str]) -> Scene<'static> {
-        let overlay =
-            |(name, colour): (&&str, _)| Overlay { voxels: Voxels::U8(&[0]), name: name.to_string(), colour };
+        let overlay = |(name, colour): (&&str, _)| Overlay {
+            voxels: Voxels::U8(&[0]),
+            only: None,
+            name: name.to_string(),
+            colour,
+        };
         Scene {
             voxels: Voxels::U8(&[0]),
             grid: Grid::new([1, 1, 1], Affine::from_spacing([1.0; 3], [0.0; 3])).unwrap(),

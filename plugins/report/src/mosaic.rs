@@ -34,7 +34,7 @@ impl Plan {
         let mut areas = Vec::new();
         let followed = |n: usize| scene.focus.is_none_or(|focus| focus == n);
         for (_, overlay) in scene.overlays.iter().enumerate().filter(|&(n, _)| followed(n)) {
-            let covered = extent::covered(par, overlay.voxels, shape, view.n);
+            let covered = extent::covered(par, overlay.voxels, overlay.only, shape, view.n);
             masks = extent::union(masks, covered.extent);
             areas.push(covered.area);
         }
@@ -113,7 +113,8 @@ mod tests {
     use ichor_sdk::Voxels;
 
     fn scene<'a>(grid: Grid, voxels: &'a [i16], masks: &[&'a [u8]]) -> Scene<'a> {
-        let overlay = |(mask, colour)| Overlay { voxels: Voxels::U8(mask), name: "a mask".into(), colour };
+        let overlay =
+            |(mask, colour)| Overlay { voxels: Voxels::U8(mask), only: None, name: "a mask".into(), colour };
         Scene {
             voxels: Voxels::I16(voxels),
             grid,

@@ -22,8 +22,8 @@ const LARGEST: usize = 1 << 26;
 ///
 /// Slices are spread evenly over what the masks (or the one in `focus`) cover, or over the head when they
 /// cover nothing; of each part, the slice that shows most of them is taken. Outlines run halfway between voxel
-/// centres inside and outside; every label of a label map has its own, in the colour of its input. Colours can
-/// be told apart by people with colour blindness (Okabe and Ito).
+/// centres inside and outside; every label of a label map has its own, in the colour of its input, or in one of its own
+/// with `label_names`. Colours can be told apart by people with colour blindness (Okabe and Ito).
 #[derive(Stage)]
 #[stage(id = "picture", version = "1.0.0")]
 #[input(ct, kind = "volume", doc = "the volume that is shown")]
@@ -48,6 +48,9 @@ pub struct Picture {
     /// A name for each mask, drawn below the tiles; without it, `mask 1`, `mask 2` and so on.
     #[param(default = [])]
     names: Vec<String>,
+    /// Names of the labels 1, 2 and so on of label maps: each is drawn like a mask of its own, and other labels are not.
+    #[param(default = [])]
+    label_names: Vec<String>,
     /// The name of the mask that slices and `tile_mm` follow; without it, all masks together.
     focus: Option<String>,
     /// Side of the square that each tile shows, around the middle of the masks; without it, the head.
@@ -95,17 +98,27 @@ impl Run for Picture {
 impl Picture {
     fn scene<'a>(&self, ct: &Input<'a>, masks: &[Input<'a>]) -> Result<Scene<'a>> {
         let names = names(&self.names, masks.len())?;
-        let focus = self.focus.as_ref().map(|name| place(name, &names)).transpose()?;
         let mut overlays = Vec::with_capacity(masks.len());
-        for ((mask, name), colour) in masks.iter().zip(names).zip(OVERLAYS) {
+        for (mask, name) in masks.iter().zip(names) {
             if !mask.grid().same_as(ct.grid()) {
                 let (mask, ct) = (mask.grid(), ct.grid());
                 return Err(Error::bad_input(format!(
                     "`{name}` does not lie on the grid of `ct` ({mask} against {ct}); resample one to the other first"
                 )));
             }
-            overlays.push(Overlay { voxels: mask.voxels(), name, colour });
+            let mut add = |only: Option<u32>, name: String| {
+                let colour = OVERLAYS.get(overlays.len()).copied().unwrap_or_default();
+                overlays.push(Overlay { voxels: mask.voxels(), only, name, colour });
+            };
+            if self.label_names.is_empty() || mask.kind() != Kind::Labels {
+                add(None, name);
+            } else {
+                (1..).zip(&self.label_names).for_each(|(label, name)| add(Some(label), name.clone()));
+            }
         }
+        let shown: Vec<String> = overlays.iter().map(|o| o.name.clone()).collect();
+        few_enough(shown.len())?;
+        let focus = self.focus.as_ref().map(|name| place(name, &shown)).transpose()?;
         Ok(Scene {
             voxels: ct.voxels(),
             grid: *ct.grid(),
@@ -122,14 +135,18 @@ impl Picture {
     }
 }
 
-/// A name for each mask.
-fn names(given: &[String], masks: usize) -> Result<Vec<String>> {
-    if masks > OVERLAYS.len() {
-        let most = OVERLAYS.len();
+fn few_enough(overlays: usize) -> Result<()> {
+    let most = OVERLAYS.len();
+    if overlays > most {
         return Err(Error::bad_input(format!(
-            "{masks} masks are connected, but only {most} can be told apart by colour; make more pictures"
+            "{overlays} masks and labels are to be shown, but only {most} can be told apart by colour; make more pictures"
         )));
     }
+    Ok(())
+}
+
+/// A name for each mask.
+fn names(given: &[String], masks: usize) -> Result<Vec<String>> {
     if given.is_empty() {
         return Ok((1..=masks).map(|n| format!("mask {n}")).collect());
     }
@@ -170,7 +187,7 @@ mod tests {
         assert_eq!(names(&[], 2).unwrap(), ["mask 1", "mask 2"]);
         assert_eq!(names(&["x".into()], 1).unwrap(), ["x"]);
         assert!(names(&["x".into()], 2).unwrap_err().message().contains("1 names for 2 masks"));
-        assert!(names(&[], 8).unwrap_err().message().contains("only 7"));
+        assert!(few_enough(7).is_ok() && few_enough(8).unwrap_err().message().contains("only 7"));
         let known = ["cavity".into(), "haematoma".into()];
         assert_eq!(place("haematoma", &known).unwrap(), 1);
         assert!(place("x", &known).unwrap_err().message().contains("there are cavity, haematoma"));

@@ -6,9 +6,11 @@ use crate::window::Window;
 use ichor_sdk::Voxels;
 use ichor_sdk::prelude::Grid;
 
-/// A mask or label map on the volume's grid; every label is outlined.
+/// A mask or label map on the volume's grid; every label is outlined, or one.
 pub struct Overlay<'a> {
     pub voxels: Voxels<'a>,
+    /// The label that is outlined; all of them without it.
+    pub only: Option<u32>,
     pub name: String,
     pub colour: Rgb,
 }

@@ -32,7 +32,11 @@ pub fn draw(scene: &Scene, view: &View, frame: &Frame, at: usize) -> Canvas {
     let line = outline_thickness(scene.tile_px);
     for overlay in &scene.overlays {
         let plane = slice::labels(overlay.voxels, shape, view, at);
-        let mut present: Vec<u32> = plane.iter().copied().filter(|&label| label != 0).collect();
+        let mut present: Vec<u32> = plane
+            .iter()
+            .copied()
+            .filter(|&label| label != 0 && overlay.only.is_none_or(|only| only == label))
+            .collect();
         present.sort_unstable();
         present.dedup();
         let lines: Vec<[Point; 2]> = present

@@ -78,23 +78,23 @@ pub fn rows(rows: &mut Rows, hu: Vec<f32>, core: Vec<f32>, voxel_mm3: f64) {
     let (all, core) = (Statistics::of(hu), Statistics::of(core));
     let empty = "no voxels";
     let at = |p: f64| all.as_ref().map(|s| s.percentile(p));
-    let fragile = "; voxels shared with brain at the edge count in, more of them in thick slices";
+    let edge = "; voxels shared with brain at the edge count in, more of them in thick slices";
     let noisy = "; rises with noise";
     let mut add = |name: &str, value: Option<f64>, unit: &str, definition: &str| {
         rows.add(name, value, unit, definition, empty);
     };
     let of = |f: &dyn Fn(&Statistics) -> Option<f64>| all.as_ref().and_then(f);
     add("hu_mean", of(&|s| Some(s.mean)), "HU", "mean (IBSI Q4LE)");
-    let sd = format!("standard deviation, divisor N{noisy}{fragile}");
+    let sd = format!("standard deviation, divisor N{noisy}{edge}");
     add("hu_sd", of(&|s| Some(s.sd)), "HU", &sd);
     let variation = format!(
         "coefficient of variation: SD over mean (IBSI 7TET; Barras, AJNR 2013); undefined for a mean within 1 HU of \
-         0{noisy}{fragile}"
+         0{noisy}{edge}"
     );
     add("hu_cov", of(&Statistics::variation), "1", &variation);
-    let third = format!("skewness g1, divisor N (IBSI KE2A){fragile}");
+    let third = format!("skewness g1, divisor N (IBSI KE2A){edge}");
     add("hu_skewness", of(&|s| s.skewness), "1", &third);
-    let fourth = format!("excess kurtosis, divisor N (IBSI IPH6){fragile}");
+    let fourth = format!("excess kurtosis, divisor N (IBSI IPH6){edge}");
     add("hu_kurtosis", of(&|s| s.kurtosis), "1", &fourth);
     for (name, p, code) in [
         ("hu_min", 0.0, "1GSF"),

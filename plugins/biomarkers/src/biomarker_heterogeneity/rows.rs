@@ -1,7 +1,9 @@
 //! The rows about patches and signs, each with its definition.
 
 use crate::density::{Patch, Signs};
+use crate::fragile::note;
 use ichor_sdk::prelude::*;
+use std::ops::Add;
 
 /// Rows of one lesion, or of all.
 pub struct Rows<'a> {
@@ -19,6 +21,7 @@ impl<'a> Rows<'a> {
     /// Adds a row; a null says `why`.
     pub fn add(&mut self, name: &str, value: impl Into<Cell>, unit: &str, definition: &str, why: &str) {
         let value = value.into();
+        let definition = &format!("{definition}{}", note(name));
         if matches!(value, Cell::Null) && !why.is_empty() {
             let definition = format!("{definition}; undefined here: {why}");
             return self.table.measure(&self.lesion, name, value, unit, &definition);
@@ -64,14 +67,14 @@ impl<'a> Rows<'a> {
         let count =
             |keep: &dyn Fn(&Signs, &Patch) -> bool| some.map(|_| all().filter(|(s, p)| keep(s, p)).count());
         let volume = |keep: &dyn Fn(&Signs, &Patch) -> bool| {
-            some.map(|_| all().filter(|(s, p)| keep(s, p)).map(|(_, p)| p.volume_ml).sum::<f64>())
+            some.map(|_| all().filter(|(s, p)| keep(s, p)).map(|(_, p)| p.volume_ml).fold(0.0, f64::add))
         };
         let what = "patches darker than the clot, by the detector's half-height border";
-        let fragile = "; small ones fade in slices thicker than they are and in noise";
-        self.add("hypodense_patches", count(&|_, _| true), "1", &format!("{what}{fragile}"), why);
+        let small = "; small ones fade in slices thicker than they are and in noise";
+        self.add("hypodense_patches", count(&|_, _| true), "1", &format!("{what}{small}"), why);
         for delta in [8.0, 10.0, 18.0, 28.0] {
             let name = format!("hypodense_patches_{delta:.0}hu");
-            let which = format!("{what}, at least {delta} HU darker{fragile}");
+            let which = format!("{what}, at least {delta} HU darker{small}");
             self.add(&name, count(&|_, p| p.delta >= delta), "1", &which, why);
         }
         self.add("hypodense_volume", volume(&|_, _| true), "mL", "volume of all patches", why);
@@ -116,14 +119,14 @@ impl<'a> Rows<'a> {
         let any = lesions.first().map(|_| lesions.iter().any(|s| s.black_hole()));
         let definition = format!(
             "a patch with clot all around, at least 3 mm from the edge, at least 28 HU darker (Li, Stroke 2016), its \
-             border at most 4 mm wide; {SURROGATE}; fragile: holes below 8 mm fade in slices of 5 mm"
+             border at most 4 mm wide; {SURROGATE}; holes below 8 mm fade in slices of 5 mm"
         );
         self.add("black_hole_sign", any, "", &definition, why);
         let holes: Vec<&Patch> = lesions.iter().flat_map(|s| s.black_holes()).collect();
         let darkest = holes.iter().copied().reduce(|a, b| if b.delta > a.delta { b } else { a });
         let none = if any.is_some() { "no black hole" } else { why };
         self.add("black_holes", any.map(|_| holes.len()), "1", "black holes", why);
-        let volume = any.map(|_| holes.iter().map(|p| p.volume_ml).sum::<f64>());
+        let volume = any.map(|_| holes.iter().map(|p| p.volume_ml).fold(0.0, f64::add));
         self.add("black_hole_volume", volume, "mL", "volume of all black holes", why);
         self.add(
             "black_hole_hu",
@@ -149,7 +152,7 @@ impl<'a> Rows<'a> {
         let patches: Vec<&Patch> = lesions.iter().flat_map(|s| s.swirls()).collect();
         let largest = patches.iter().copied().reduce(|a, b| if b.volume_ml > a.volume_ml { b } else { a });
         let none = if any.is_some() { "no swirl" } else { unknown };
-        let volume = any.map(|_| patches.iter().map(|p| p.volume_ml).sum::<f64>());
+        let volume = any.map(|_| patches.iter().map(|p| p.volume_ml).fold(0.0, f64::add));
         self.add("swirl_volume", volume, "mL", "volume of patches that make a swirl sign", unknown);
         self.add("swirl_hu", largest.map(|p| p.hu), "HU", "median HU in the middle of the largest one", none);
         let slices = "most slices in a row of the largest one; of the scan's own thickness";
@@ -197,7 +200,7 @@ impl<'a> Rows<'a> {
             "a plane was found and the patient's position is not known"
         };
         let definition = format!(
-            "the border of a patch that reaches the edge is a plane within 1.5 mm RMS, at least 8 mm long and 8 mm or \
+            "the border of a patch that reaches the edge is a plane within 1.5 mm and 8 % of its length RMS, at least 8 mm long and 8 mm or \
              two slices wide, its darker side at least 10 HU darker and up, within 15 degrees of the horizontal; \
              {SURROGATE}"
         );
@@ -236,7 +239,7 @@ impl<'a> Rows<'a> {
         let grade = lesions.iter().map(|s| s.barras()).max();
         let definition = format!(
             "1 + the most patches of at least 8 HU in one axial slice, at most 5 (after Barras, Stroke 2009, whose scale \
-             is a picture); {SURROGATE}; fragile: counts of small patches change with slice thickness"
+             is a picture); {SURROGATE}; counts of small patches change with slice thickness"
         );
         self.add("barras_density_surrogate", grade, "1", &definition, why);
         let uneven = "barras_density_surrogate of at least 3";

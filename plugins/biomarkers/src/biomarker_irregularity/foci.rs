@@ -170,13 +170,17 @@ fn pieces(slice: &Slice, of_main: &[u8], enough: f64) -> Vec<Piece> {
     out
 }
 
-/// Largest distance between corners of a slice's voxels, mm.
+/// Largest distance between corners of a slice's voxels, which come in the order of memory, mm.
 fn diameter(slice: &Slice, voxels: &[usize]) -> f64 {
-    let corners = |n: &usize| {
-        let (i, j) = ((n % slice.shape[0]) as i32, (n / slice.shape[0]) as i32);
-        [[i, j], [i + 1, j], [i, j + 1], [i + 1, j + 1]]
+    let nx = slice.shape[0];
+    // Of each row, the ends are enough.
+    let corners = |row: &[usize]| {
+        let [a, b] = [row.first(), row.last()].map(|n| n.map_or(0, |n| (n % nx) as i32));
+        let j = row.first().map_or(0, |n| (n / nx) as i32);
+        [[a, j], [b + 1, j], [a, j + 1], [b + 1, j + 1]]
     };
-    let mut corners: Vec<[i32; 2]> = voxels.iter().flat_map(corners).collect();
+    let rows = voxels.chunk_by(|a, b| a / nx == b / nx);
+    let mut corners: Vec<[i32; 2]> = rows.flat_map(corners).collect();
     let outline: Vec<[f64; 2]> =
         hull(&mut corners).iter().map(|p| slice.plane.apply(p.map(f64::from))).collect();
     largest_distance(&Serial, &outline).map_or(0.0, |d| d.0)

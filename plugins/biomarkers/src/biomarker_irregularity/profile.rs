@@ -28,30 +28,29 @@ impl Profile {
         }
         let (u, v) = (slice.plane.apply([1.0, 0.0]), slice.plane.apply([0.0, 1.0]));
         let step = u[0].hypot(u[1]).min(v[0].hypot(v[1])) / 4.0;
-        // The plane's first axis runs along u.
+        // The plane's first axis runs along u. In voxels, half a voxel on, so that the whole part is the voxel's index.
         let index = |p: [f64; 2]| {
             let j = p[1] / v[1];
-            [((p[0] - j * v[0]) / u[0]).round(), j.round()]
+            [(p[0] - j * v[0]) / u[0], j]
         };
+        let [nx, ny] = slice.shape;
         let inside = |p: [f64; 2]| {
-            let [i, j] = index(p);
-            let [nx, ny] = slice.shape;
-            i >= 0.0
-                && j >= 0.0
-                && (i as usize) < nx
-                && (j as usize) < ny
-                && slice.mask[i as usize + nx * j as usize] != 0
+            p[0] >= 0.0 && p[1] >= 0.0 && {
+                let (i, j) = (p[0] as usize, p[1] as usize);
+                i < nx && j < ny && slice.mask[i + nx * j] != 0
+            }
         };
+        let from = index(centre).map(|x| x + 0.5);
         let farthest =
             slice.hull().iter().map(|p| (p[0] - centre[0]).hypot(p[1] - centre[1])).fold(0.0, f64::max);
         let mut raw = [0f64; BINS];
-        let mut star = inside(centre);
+        let mut star = inside(from);
         for (bin, radius) in raw.iter_mut().enumerate() {
-            let [x, y] = direction(bin);
+            let [x, y] = index(direction(bin));
             let mut gap = 0.0;
             let mut r = 0.0;
             while r <= farthest {
-                if inside([centre[0] + r * x, centre[1] + r * y]) {
+                if inside([from[0] + r * x, from[1] + r * y]) {
                     star &= gap < 1.0;
                     gap = 0.0;
                     *radius = r + step / 2.0;

@@ -7,6 +7,7 @@ use super::pockets::pockets;
 use super::profile::Profile;
 use super::slice::Slice;
 use crate::diameter::largest_distance;
+use crate::fragile::note;
 use crate::lesion::Lesion;
 use crate::mesh::{Isotropic, Surface, Window, mesh_ibsi, mesh_smooth};
 use crate::plane::Plane;
@@ -36,6 +37,7 @@ pub fn shape(
     let outlines = window.as_ref().map(|w| Outlines::of(par, w, &Plane::of(grid)));
 
     let mut add = |quantity: &str, value: Cell, unit: &str, definition: String| {
+        let definition = definition + &note(quantity);
         let definition = if matches!(value, Cell::Null) {
             format!(
                 "{definition}; undefined here: {}",
@@ -325,7 +327,7 @@ pub fn apart(
     let ml = |lesion: &Lesion| lesion.voxels() as f64 * grid.voxel_volume_mm3() / 1000.0;
     let mut add = |name: &str, value: Cell, unit: &str, definition: &str| {
         let empty = if matches!(value, Cell::Null) { "; undefined here: the mask is empty" } else { "" };
-        table.measure("all", name, value, unit, &format!("{definition}{empty}"));
+        table.measure("all", name, value, unit, &format!("{definition}{}{empty}", note(name)));
     };
     add("components", each.len().into(), "1", "lesions whose voxels touch by a face, an edge or a corner");
     let floor = format!("components of at least {min_ml} mL");

@@ -1,7 +1,8 @@
 //! The plane between a darker and a brighter phase.
 
 use super::field::Field;
-use super::patches::Patch;
+use super::patches::{Patch, least_voxels, without_specks};
+use ichor_image::Parallel;
 
 /// A plane fitted to a border.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,13 +17,26 @@ pub struct Level {
 
 impl Level {
     /// Fits a plane to the faces between a patch and the clot that lie in axial slices; `None` for fewer than 10.
-    pub fn of(field: &Field, dark: &[u8], patch: &Patch) -> Option<Self> {
+    ///
+    /// Specks on either side, joined by faces and smaller than the least patch, are noise and have no border.
+    pub fn of(
+        par: &dyn Parallel,
+        field: &Field,
+        dark: &[u8],
+        patch: &Patch,
+        min_patch_ml: f64,
+    ) -> Option<Self> {
+        let least = least_voxels(field, min_patch_ml);
+        let mut own = vec![0u8; dark.len()];
+        patch.voxels.iter().for_each(|n| own[*n as usize] = 1);
+        let clot: Vec<u8> = field.core.iter().zip(dark).map(|(c, d)| c & (1 - d)).collect();
+        let [own, clot] = [own, clot].map(|side| without_specks(par, field, &side, least));
         let mut points = Vec::new();
-        for &n in &patch.voxels {
+        for n in patch.voxels.iter().copied().filter(|n| own[*n as usize] != 0) {
             let v = field.indices(n as usize).map(|v| v as f64);
             for (a, (step, _)) in field.faces().into_iter().take(4).enumerate() {
                 let beside = (n as usize).wrapping_add_signed(step);
-                if field.core[beside] != 0 && dark[beside] == 0 {
+                if clot[beside] != 0 {
                     let mut face = v;
                     face[a / 2] += if a % 2 == 0 { -0.5 } else { 0.5 };
                     points.push(field.grid.affine.apply(face));

@@ -3,6 +3,7 @@
 use super::Settings;
 use super::edge::edge_width;
 use super::field::{Field, SLICE_THICK_MM};
+use super::signs::BLACK_HOLE_HU;
 use ichor_image::{Connectivity, Parallel, components, distance_to};
 
 /// A core below this is too little to judge, mL.
@@ -13,6 +14,9 @@ const TWO_PHASES: f64 = 0.76;
 const TWO_PHASES_HU: f64 = 6.0;
 /// Spreads of the smoothed clot that a patch must be darker by.
 const SPREADS: f64 = 2.5;
+/// Part of the least volume from which a patch as dark as a black hole counts: smoothing takes up to a third of the
+/// volume of a small one.
+const DARK_SHARE: f64 = 0.5;
 /// Voxels between two slices of a patch from which its HU are taken from them alone.
 const LEAST_MIDDLE: usize = 10;
 
@@ -35,7 +39,7 @@ pub struct Patch {
     pub slices: usize,
     /// Distance in which its HU rise from 10 to 90 % of the clot's, mm, for those of at least 10 HU.
     pub edge_mm: Option<f64>,
-    /// Its largest piece of border against the clot over all such pieces.
+    /// Its largest piece of border against the clot, not counting specks of clot, over all such pieces.
     pub border_share: f64,
 }
 
@@ -98,27 +102,44 @@ pub fn detect(par: &dyn Parallel, field: &Field, settings: &Settings) -> Result<
         .map(|n| u8::from(field.core[n] != 0 && f64::from(field.smooth[n]) < cut))
         .collect();
     let seeds = open_in_slices(&seeds, shape);
-    let least = ((settings.min_patch_ml / field.voxel_ml).ceil() as usize).max(1);
+    let least = least_voxels(field, settings.min_patch_ml);
+    let less = least_voxels(field, settings.min_patch_ml * DARK_SHARE);
+    let counts = |voxels: &[u32], hu: f64| voxels.len() >= least || reference - hu >= BLACK_HOLE_HU;
     let mut dark = vec![0u8; seeds.len()];
-    for (voxels, hu) in middles(par, field, &seeds, least) {
+    for (voxels, hu) in middles(par, field, &seeds, less).into_iter().filter(|(v, hu)| counts(v, *hu)) {
         let half = (reference + hu) / 2.0;
         voxels
             .iter()
             .filter(|n| f64::from(field.smooth[**n as usize]) < half)
             .for_each(|n| dark[*n as usize] = 1);
     }
-    let found = middles(par, field, &dark, least);
+    let mut found = middles(par, field, &dark, less);
+    found.retain(|(voxels, hu)| counts(voxels, *hu));
     dark.fill(0);
     found.iter().flat_map(|(voxels, _)| voxels).for_each(|n| dark[*n as usize] = 1);
+    let clot: Vec<u8> = field.core.iter().zip(&dark).map(|(c, d)| c & (1 - d)).collect();
+    let clot = without_specks(par, field, &clot, least);
     let mut patches: Vec<Patch> = Vec::new();
     for (voxels, hu) in found {
         let delta = reference - hu;
         if delta >= settings.min_delta_hu {
-            patches.push(describe(par, field, &dark, voxels, hu, delta, core_ml));
+            patches.push(describe(par, field, (&dark, &clot), voxels, hu, delta, core_ml));
         }
     }
     patches.sort_by_key(|p| std::cmp::Reverse(p.voxels.len()));
     Ok(Found { reference, spread, eta, core_ml, patches, dark })
+}
+
+/// Voxels of the least patch.
+pub fn least_voxels(field: &Field, min_patch_ml: f64) -> usize {
+    ((min_patch_ml / field.voxel_ml).ceil() as usize).max(1)
+}
+
+/// The pieces of a mask, joined by faces, of at least so many voxels.
+pub fn without_specks(par: &dyn Parallel, field: &Field, mask: &[u8], least: usize) -> Vec<u8> {
+    let parts = components(par, mask, field.grid.shape, Connectivity::Six);
+    let stays = |label: u32| label > 0 && parts.sizes[label as usize - 1] >= least;
+    parts.labels.iter().map(|label| u8::from(stays(*label))).collect()
 }
 
 /// Components of a mask in the core of at least so many voxels, each with the median HU of its middle: voxels at
@@ -155,7 +176,7 @@ fn middles(par: &dyn Parallel, field: &Field, mask: &[u8], least: usize) -> Vec<
 fn describe(
     par: &dyn Parallel,
     field: &Field,
-    dark: &[u8],
+    (dark, clot): (&[u8], &[u8]),
     voxels: Vec<u32>,
     hu: f64,
     delta: f64,
@@ -172,7 +193,7 @@ fn describe(
                 open += if a < 4 || !thick { area } else { 0.0 };
             } else if dark[beside] == 0 {
                 closed += area;
-                border[n as usize] = 1;
+                border[n as usize] |= clot[beside];
             }
         }
     }

@@ -4,6 +4,7 @@ use super::field::{Field, SLICE_THICK_MM};
 use super::level::Level;
 use super::patches::{Found, Patch};
 use super::{Position, Settings};
+use ichor_image::Parallel;
 
 /// Least difference of the phases of a blend sign, HU (Li 2015).
 pub const BLEND_HU: f64 = 18.0;
@@ -25,6 +26,8 @@ const ISODENSE_HU: f64 = 3.0;
 const SWIRL_MM: f64 = 6.0;
 /// Flattest border and greatest angle to the horizontal of a fluid level.
 const LEVEL_RMS_MM: f64 = 1.5;
+/// Greatest RMS over the border's length: half a ball has 0.12 or more.
+const LEVEL_RMS_SHARE: f64 = 0.08;
 const LEVEL_DEGREES: f64 = 15.0;
 const LEVEL_EXTENT_MM: f64 = 8.0;
 
@@ -68,13 +71,13 @@ pub struct Signs {
 }
 
 impl Signs {
-    pub fn of(field: &Field, found: Found, settings: &Settings) -> Self {
+    pub fn of(par: &dyn Parallel, field: &Field, found: Found, settings: &Settings) -> Self {
         let black_holes = found.patches.iter().map(is_black_hole).collect();
         let swirls =
             field.brain.map(|brain| found.patches.iter().map(|p| is_swirl(p, brain, field)).collect());
         let first = found.patches.first().filter(|p| p.delta >= LEVEL_HU && p.open >= OPEN_SHARE);
-        let level = first.and_then(|p| Level::of(field, &found.dark, p));
-        let flat = level.filter(|l| l.rms_mm <= LEVEL_RMS_MM && is_wide(l, first));
+        let level = first.and_then(|p| Level::of(par, field, &found.dark, p, settings.min_patch_ml));
+        let flat = level.filter(|l| is_flat(l) && is_wide(l, first));
         let angle = level.and_then(|l| settings.position.up().map(|up| l.angle_to(up)));
         let is_level = angle.map(|a| flat.is_some() && a <= LEVEL_DEGREES);
         // Supine or prone, nearly all patients are: only a border that is level for either can be one.
@@ -178,6 +181,10 @@ fn is_blend(found: &Found) -> bool {
         && low.open >= OPEN_SHARE
         && low.border_share >= 0.9
         && is_sharp(low)
+}
+
+fn is_flat(level: &Level) -> bool {
+    level.rms_mm <= LEVEL_RMS_MM.min(LEVEL_RMS_SHARE * level.extent_mm[0])
 }
 
 fn is_wide(level: &Level, patch: Option<&Patch>) -> bool {

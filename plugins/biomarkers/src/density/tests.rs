@@ -109,6 +109,45 @@ fn two_phases_side_by_side_are_a_blend_sign_unless_the_border_is_level() {
 }
 
 #[test]
+fn specks_beside_the_border_change_neither_level_nor_blend() {
+    let specks = [[-6.0, 8.0, 0.0], [5.0, 10.0, 6.0], [0.0, 9.0, -7.0], [7.0, 7.0, 1.0], [-4.0, -6.0, 5.0]];
+    for (toward, blend, level) in [(1, false, true), (0, true, false)] {
+        // The darker side lies in front, or to the right; specks are as bright as the other side.
+        let clot = move |p: [f64; 3]| {
+            let q = [p[1 - toward], p[toward], p[2]];
+            if (p[toward] > 2.0) ^ specks.iter().any(|c| near(q, *c, 1.4)) { 38.0 } else { 62.0 }
+        };
+        let a = ball(THIN, clot, 4.0, 9);
+        let s = signs(&a);
+        assert_eq!((s.blend, s.fluid_level), (Some(blend), Some(level)));
+        let [low] = &s.found.patches[..] else { panic!("{} patches", s.found.patches.len()) };
+        assert!(low.border_share > 0.95, "{}", low.border_share);
+        assert!(s.level.unwrap().rms_mm < 0.5, "{:?}", s.level);
+    }
+}
+
+#[test]
+fn half_a_ball_in_front_is_not_flat() {
+    for seed in 10..13 {
+        let a = ball(THIN, |p| if near(p, [0.0, 18.0, 0.0], 5.5) { 30.0 } else { 60.0 }, 3.0, seed);
+        let s = signs(&a);
+        let (level, angle) = (s.level.unwrap(), s.angle_to_gravity.unwrap());
+        assert!(level.rms_mm < 1.5 && level.extent_mm[0] >= 8.0 && angle < 15.0, "{level:?} {angle}");
+        assert_eq!(s.fluid_level, Some(false));
+    }
+}
+
+#[test]
+fn a_patch_below_the_least_volume_counts_if_it_is_as_dark_as_a_black_hole() {
+    // 0.11 mL, of which smoothing leaves less than the least patch of 0.1 mL.
+    let hole = |hu: f64| ball(THIN, move |p| if near(p, [3.0, -2.0, 0.0], 3.0) { hu } else { 60.0 }, 3.0, 14);
+    let (dark, faint) = (hole(24.0), hole(44.0));
+    let [patch] = &signs(&dark).found.patches[..] else { panic!("not one patch") };
+    assert!(signs(&dark).black_hole() && (0.05..0.1).contains(&patch.volume_ml), "{}", patch.volume_ml);
+    assert!(signs(&faint).found.patches.is_empty());
+}
+
+#[test]
 fn a_plain_clot_and_a_slow_change_have_no_signs() {
     for spacing in [THIN, THICK] {
         for (seed, slope) in [(6, 0.0), (7, 0.25)] {

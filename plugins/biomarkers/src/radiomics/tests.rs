@@ -185,14 +185,14 @@ fn what_is_not_defined_is_null_and_says_why() {
         t
     };
     let mut mask = vec![0; 216];
-    let empty = "undefined: the mask is empty";
+    let empty = "undefined here: the mask is empty";
     let names = ["morph_sphericity", "stat_mean_intensity", "glcm_contrast", "ngldm_grey_level_variance"];
     check(&mask, None, &names, empty);
     mask[grid.index(2, 2, 2)] = 1;
     let alone = ["glcm_contrast", "ngtdm_coarseness", "stat_intensity_skewness", "morph_elongation"];
-    let t = check(&mask, None, &alone, "undefined: too few voxels or grey levels, all equal");
+    let t = check(&mask, None, &alone, "undefined here: too few voxels or grey levels, all equal");
     assert_eq!(value(&t, "all", "glszm_zone_percentage"), Some(1.0));
-    let out = "undefined: `resegmentation_range` leaves no voxel";
+    let out = "undefined here: `resegmentation_range` leaves no voxel";
     let t = check(&mask, Some([-50.0, -40.0]), &["stat_mean_intensity", "ih_intensity_histogram_mode"], out);
     assert!(value(&t, "all", "morph_volume_mesh").is_some());
 }

@@ -225,6 +225,22 @@ impl Code {
     }
 }
 
+/// What four lengths of three bits take together of a code, in 128ths. Asked at every ninth bit of what is searched.
+static SHARES: [u16; 1 << 12] = {
+    let mut out = [0; 1 << 12];
+    let mut bits = 0;
+    while bits < out.len() {
+        let mut i = 0;
+        while i < 4 {
+            let length = bits >> (3 * i) & 7;
+            out[bits] += if length > 0 { 128 >> length } else { 0 };
+            i += 1;
+        }
+        bits += 1;
+    }
+    out
+};
+
 struct Bits<'a> {
     stream: &'a [u8],
     at: usize,
@@ -263,10 +279,10 @@ impl Bits<'_> {
 
     /// Whether `n` lengths of three bits make a code that uses every sequence of bits.
     fn lengths_are_complete(&self, n: usize) -> Option<bool> {
-        const SHARE: [u32; 8] = [0, 64, 32, 16, 8, 4, 2, 1];
-        let sum = |bits: u64, n: usize| (0..n).map(|i| SHARE[(bits >> (3 * i) & 7) as usize]).sum::<u32>();
-        // 57 bits at least are 19 lengths.
-        Some(sum(self.peek()?, n) == 128)
+        // 57 bits at least are 19 lengths, the most there are.
+        let bits = self.peek()? & ((1 << (3 * n)) - 1);
+        let sum: u16 = (0..5).map(|i| SHARES[(bits >> (12 * i)) as usize % SHARES.len()]).sum();
+        Some(sum == 128)
     }
 
     /// The codes at the head of a block (RFC 1951, 3.2.7).

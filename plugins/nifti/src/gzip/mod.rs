@@ -5,6 +5,7 @@
 //! knows it decompresses them at the same time.
 
 mod blocks;
+mod deflate;
 mod frame;
 pub mod read;
 pub mod write;

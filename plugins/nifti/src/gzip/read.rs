@@ -294,7 +294,7 @@ fn another(input: &mut impl BufRead) -> Result<bool, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gzip::write::compress;
+    use crate::gzip::write::{Effort, compress};
     use crate::testing::gzip;
     use ichor_image::Serial;
 
@@ -307,7 +307,8 @@ mod tests {
 
     fn packed(raw: &[u8]) -> Vec<u8> {
         let bytes = |range: Range<usize>| Ok(raw[range].into());
-        compress(&Serial, 1, raw.len(), &bytes, &|_| Ok(()), Blob::new()).unwrap().bytes().to_vec()
+        let effort = Effort { level: 1, is_16_bit: true };
+        compress(&Serial, effort, raw.len(), &bytes, &|_| Ok(()), Blob::new()).unwrap().bytes().to_vec()
     }
 
     fn try_read(file: &[u8], total: usize, keep: Range<u64>) -> Result<Part, String> {

@@ -1,57 +1,93 @@
 //! Compresses in parallel into one member.
 
 use super::blocks::{CLOSE, STORED, Search, reopened, stored};
+use super::deflate::Deflater;
 use super::frame::{Index, MOST_CHUNKS, header};
 use flate2::Crc;
 use ichor_sdk::prelude::*;
 use libdeflater::{CompressionLvl, Compressor, Decompressor};
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
 /// Bytes that are compressed apart: large enough that matches lost at the borders cost less than 0.2 % of the
 /// size, small enough to share a head between many threads.
 const CHUNK: usize = 1 << 20;
-/// Chunks between two looks at whether the run should stop.
-const BATCH: usize = 64;
+/// The same where size comes first.
+const SMALL_CHUNK: usize = 2 << 20;
+/// Bytes, before compression, between two looks at whether the run should stop.
+const BATCH: usize = 64 << 20;
 
 /// Chunks that one range of a parallel loop compresses, with the same tools: one, so that no thread waits long for
 /// the last.
 const RANGE: usize = 1;
 /// At level 1, one chunk of this many is compressed at level 2: of a CT, zlib's level 1, which most programs write
-/// with, makes files 0.3 % smaller than libdeflate's, and this makes them a little smaller than zlib's.
-const DENSER: usize = 9;
+/// with, makes files 0.4 % smaller than libdeflate's, and this makes them a little smaller than zlib's.
+const DENSER: usize = 16;
 
-/// Compresses into `out`, which is empty, the `length` bytes that `bytes` makes, piece by piece, at a level from 1
-/// to 12. Each piece is decompressed and compared as soon as it is made. `watch` gets the part that is done. The
-/// result depends on the bytes and the level alone.
+/// How to compress.
+#[derive(Clone, Copy, Debug)]
+pub struct Effort {
+    /// From 1 to 12: libdeflate's level, or
+    pub level: u32,
+    /// from 2 to 9 the own compressor of voxels of 16 bits, if these are such.
+    pub is_16_bit: bool,
+}
+
+impl Effort {
+    fn is_own(self) -> bool {
+        self.is_16_bit && (2..10).contains(&self.level)
+    }
+
+    /// Bytes of a chunk, and how many there are.
+    fn chunks(self, length: usize) -> (usize, usize) {
+        let one = if self.is_own() { SMALL_CHUNK } else { CHUNK };
+        let chunk = one.max(length.div_ceil(MOST_CHUNKS).next_multiple_of(one));
+        (chunk, length.div_ceil(chunk))
+    }
+
+    /// The most that `length` bytes become: as they are, in stored blocks.
+    pub fn most(self, length: usize) -> usize {
+        let (chunk, count) = self.chunks(length);
+        length + count * (5 * (chunk.div_ceil(STORED) + 1) + 4) + 64
+    }
+}
+
+/// Compresses into `out`, which is empty, the `length` bytes that `bytes` makes, piece by piece. Each piece is
+/// decompressed and compared as soon as it is made. `watch` gets the part that is done. The result depends on the bytes
+/// and the effort alone.
 ///
 /// # Errors
 /// Those of `bytes` and `watch`, and a piece that does not decompress to what it was made of.
 pub fn compress<'a, 'b>(
     par: &dyn Parallel,
-    level: u32,
+    effort: Effort,
     length: usize,
     bytes: &(dyn Fn(Range<usize>) -> Result<Cow<'b, [u8]>> + Sync),
     watch: &dyn Fn(f64) -> Result<()>,
     mut out: Blob<'a>,
 ) -> Result<Blob<'a>> {
-    let (chunk, count) = chunks(length);
+    let (chunk, count) = effort.chunks(length);
     let mut crc = Crc::new();
     // The header lists the lengths, which are not known yet; it takes as much room whatever they are.
     let mut index = Index { raw: chunk, packed: vec![0; count] };
     out.append(par, vec![header(&index)])?;
-    for begin in (0..count).step_by(BATCH) {
+    // As many as threads work at once; new memory for each chunk would cost a tenth of the time.
+    let packers: Mutex<Vec<Packer>> = Mutex::default();
+    let idle = || packers.lock().unwrap_or_else(PoisonError::into_inner);
+    let batch = (BATCH / chunk).max(1);
+    for begin in (0..count).step_by(batch) {
         watch(begin as f64 / count as f64)?;
-        let end = (begin + BATCH).min(count);
+        let end = (begin + batch).min(count);
         let batch = map_ranges(par, end - begin, RANGE, &|range| {
-            let mut packer = Packer::default();
-            let pack = |n: usize| {
+            let mut packer = idle().pop().unwrap_or_default();
+            let mut pack = |n: usize| {
                 let n = begin + n;
                 let raw = bytes(n * chunk..((n + 1) * chunk).min(length))?;
                 let mut crc = Crc::new();
                 crc.update(&raw);
-                let level = if level == 1 && n % DENSER == DENSER - 1 { 2 } else { level };
-                let packed = packer.pack(level, &raw).ok_or_else(|| {
+                let level = if effort.level == 1 && n % DENSER == DENSER - 1 { 2 } else { effort.level };
+                let packed = packer.pack(Effort { level, ..effort }, &raw).ok_or_else(|| {
                     Error::internal(
                         "compressed voxels do not read back as they were; if this happens again, the memory of this \
                          computer or Ichor is at fault",
@@ -59,7 +95,9 @@ pub fn compress<'a, 'b>(
                 })?;
                 Ok::<_, Error>((packed, crc))
             };
-            range.map(pack).collect::<Vec<_>>()
+            let packed = range.map(&mut pack).collect::<Vec<_>>();
+            idle().push(packer);
+            packed
         });
         let mut pieces = Vec::with_capacity(end - begin);
         for (packed, n) in batch.into_iter().flatten().zip(begin..) {
@@ -79,22 +117,11 @@ pub fn compress<'a, 'b>(
     Ok(out)
 }
 
-/// Bytes of a chunk, and how many there are.
-fn chunks(length: usize) -> (usize, usize) {
-    let chunk = CHUNK.max(length.div_ceil(MOST_CHUNKS).next_multiple_of(CHUNK));
-    (chunk, length.div_ceil(chunk))
-}
-
-/// The most that `length` bytes become: as they are, in stored blocks.
-pub fn most(length: usize) -> usize {
-    let (chunk, count) = chunks(length);
-    length + count * (5 * (chunk.div_ceil(STORED) + 1) + 4) + 64
-}
-
 /// What compresses and decompresses one chunk after another.
 #[derive(Default)]
 struct Packer {
     compressors: Vec<(u32, Compressor)>,
+    own: Option<Deflater>,
     decompressor: Decompressor,
     packed: Vec<u8>,
     back: Vec<u8>,
@@ -102,8 +129,17 @@ struct Packer {
 
 impl Packer {
     /// A chunk that others can follow; `None` if it cannot be decompressed again.
-    fn pack(&mut self, level: u32, raw: &[u8]) -> Option<Vec<u8>> {
-        if let Some(n) = self.compress(level, raw) {
+    fn pack(&mut self, effort: Effort, raw: &[u8]) -> Option<Vec<u8>> {
+        if effort.is_own() && raw.len().is_multiple_of(2) {
+            let stream = self.own.get_or_insert_with(Deflater::new).compress(raw);
+            if stream.len() < raw.len() {
+                let mut own = Vec::with_capacity(stream.len() + CLOSE.len());
+                own.extend(stream);
+                if let Some(stream) = self.reads_back(own, raw) {
+                    return Some(stream);
+                }
+            }
+        } else if let Some(n) = self.compress(effort.level, raw) {
             for search in [Search::FromBehind, Search::Walk] {
                 let stream = reopened(&self.packed[..n], search);
                 if let Some(stream) = stream.and_then(|stream| self.reads_back(stream, raw)) {
@@ -145,8 +181,11 @@ impl Packer {
 mod tests {
     use super::*;
     use ichor_image::Serial;
+    use ichor_image::parallel::Threads;
 
-    /// About 3.4 MB: four chunks.
+    const FAST: Effort = Effort { level: 1, is_16_bit: true };
+
+    /// About 3.4 MB: chunks enough.
     fn sample() -> Vec<u8> {
         let mut random = ichor_image::Random::new(1);
         (0..1_700_000)
@@ -154,18 +193,18 @@ mod tests {
             .collect()
     }
 
-    fn packed(raw: &[u8], level: u32) -> Vec<u8> {
+    fn packed(raw: &[u8], effort: Effort) -> Vec<u8> {
         let bytes = |range: Range<usize>| Ok(Cow::Borrowed(&raw[range]));
-        let out = compress(&Serial, level, raw.len(), &bytes, &|_| Ok(()), Blob::new()).unwrap();
-        assert!(out.bytes().len() <= most(raw.len()));
+        let out = compress(&Serial, effort, raw.len(), &bytes, &|_| Ok(()), Blob::new()).unwrap();
+        assert!(out.bytes().len() <= effort.most(raw.len()));
         out.bytes().to_vec()
     }
 
     #[test]
     fn the_result_is_one_member_that_a_plain_reader_reads() {
         let raw = sample();
-        for level in [1, 6, 12] {
-            let file = packed(&raw, level);
+        for (level, is_16_bit) in [(1, true), (6, true), (6, false), (12, true)] {
+            let file = packed(&raw, Effort { level, is_16_bit });
             // The simple decoder knows one member only and refuses what follows.
             let mut decoder = flate2::bufread::GzDecoder::new(&file[..]);
             let mut back = Vec::new();
@@ -180,22 +219,37 @@ mod tests {
     fn what_cannot_be_compressed_fits_too() {
         let mut random = ichor_image::Random::new(2);
         let raw: Vec<u8> = (0..2_500_000).map(|_| (random.uniform() * 256.0) as u8).collect();
-        assert!(packed(&raw, 1).len() > raw.len());
+        for level in [1, 5] {
+            assert!(packed(&raw, Effort { level, ..FAST }).len() > raw.len());
+        }
     }
 
     #[test]
     fn small_and_empty_input_is_fine() {
         for raw in [&b""[..], b"x", &[0; 352]] {
-            let mut back = Vec::new();
-            std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&packed(raw, 1)[..]), &mut back)
-                .unwrap();
-            assert_eq!(back, raw);
+            for level in [1, 5] {
+                let mut back = Vec::new();
+                let file = packed(raw, Effort { level, ..FAST });
+                std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&file[..]), &mut back).unwrap();
+                assert_eq!(back, raw);
+            }
+        }
+    }
+
+    #[test]
+    fn threads_change_nothing() {
+        let raw = sample();
+        let bytes = |range: Range<usize>| Ok(Cow::Borrowed(&raw[range]));
+        for level in [1, 5] {
+            let effort = Effort { level, ..FAST };
+            let out = compress(&Threads(3), effort, raw.len(), &bytes, &|_| Ok(()), Blob::new()).unwrap();
+            assert!(out.bytes() == packed(&raw, effort));
         }
     }
 
     #[test]
     fn it_stops_when_told() {
         let stop = |_: f64| Err(Error::cancelled());
-        assert!(compress(&Serial, 1, 10, &|r| Ok(vec![0; r.len()].into()), &stop, Blob::new()).is_err());
+        assert!(compress(&Serial, FAST, 10, &|r| Ok(vec![0; r.len()].into()), &stop, Blob::new()).is_err());
     }
 }
