@@ -104,10 +104,15 @@ fn one_job_or_two_make_the_same_bytes() {
     case.write("study.yaml", STUDY);
     case.write("cases.tsv", cases(5));
     assert_eq!(batch(&case, "one", &[]).code, 0);
-    assert_eq!(batch(&case, "two", &["--jobs", "2", "--no-cache"]).code, 0);
+    assert_eq!(batch(&case, "two", &["--jobs", "2", "--threads", "16", "--no-cache"]).code, 0);
     let one = results(&case, "one");
     assert_eq!(one.len(), 10);
     assert!(one == results(&case, "two"));
+    // Nor does the order of the cases.
+    case.write("cases.tsv", "case\thead-seed\ns4\t4\ns2\t2\ns5\t5\ns1\t1\ns3\t3\n");
+    assert_eq!(batch(&case, "shuffled", &["--threads", "1", "--no-cache"]).code, 0);
+    assert!(one == results(&case, "shuffled"));
+    case.write("cases.tsv", cases(5));
     assert!(case.read("one/group/summary.tsv") == case.read("two/group/summary.tsv"));
 }
 
@@ -162,12 +167,14 @@ outputs: { mask: edge.mask }
 ",
     );
     // With 0 the plugin aborts, here in the process of the shard.
-    case.write("cases.tsv", "case\tcount\na\t3\nb\t0\nc\t5\n");
+    let rows = (1..50).map(|n| format!("s{n}\t3\n")).collect::<String>();
+    case.write("cases.tsv", format!("case\tcount\na\t3\nb\t0\n{rows}"));
     let plugins = case.path("");
     let ended = batch(&case, "out", &["--plugin-path", &plugins]);
     assert_eq!(ended.code, 1, "{}", ended.stderr);
     let found = status(&case, "out");
-    assert_eq!((found["a"].0.as_str(), found["c"].0.as_str()), ("done", "done"));
+    assert_eq!(found.values().filter(|(status, _)| status == "done").count(), 50);
+    assert!(ended.stderr.contains("1 of 51 failed"), "{}", ended.stderr);
     assert_eq!(found["b"], ("set-aside".into(), "its process died of signal 6, 3 times".into()));
 }
 
@@ -240,4 +247,130 @@ fn what_is_wrong_is_said_before_anything_runs() {
         assert!(ended.code == 2 && ended.stderr.contains(why), "{table:?}: {}", ended.stderr);
         assert!(!case.dir.path().join("out").exists(), "{table:?}");
     }
+}
+
+/// Names of temporary files and locks under a folder.
+fn left_behind(case: &Case, out: &str) -> Vec<String> {
+    let all = contents_under(&case.dir.path().join(out));
+    let names = all.keys().map(|path| path.display().to_string());
+    names.filter(|name| name.contains("tmp-") || name.ends_with(".lock")).collect()
+}
+
+#[test]
+fn two_batches_at_once_make_what_one_makes() {
+    let case = Case::new();
+    case.write("study.yaml", STUDY);
+    case.write("cases.tsv", cases(6));
+    assert_eq!(batch(&case, "one", &["--no-cache"]).code, 0);
+    let start = || ichor(arguments(&case, "both", &["--jobs", "2"])).output();
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(start);
+        (start().unwrap(), first.join().unwrap().unwrap())
+    });
+    for ended in [&first, &second] {
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    }
+    assert!(results(&case, "one") == results(&case, "both"));
+    assert!(case.read("one/group/summary.tsv") == case.read("both/group/summary.tsv"));
+    assert_eq!(left_behind(&case, "both"), [""; 0]);
+}
+
+#[test]
+fn a_signal_lets_cases_end_and_a_second_one_does_not() {
+    let case = Case::new();
+    case.write("study.yaml", STUDY);
+    case.write("cases.tsv", cases(12));
+    assert_eq!(batch(&case, "whole", &["--no-cache"]).code, 0);
+    let folder = case.dir.path().join("cut");
+    let records = || files_under(&folder).iter().filter(|f| f.ends_with("run.json")).count();
+    for (count, signals) in [(1, &["TERM"][..]), (3, &["INT", "INT"])] {
+        let mut child = ichor(arguments(&case, "cut", &["--jobs", "2"])).spawn().unwrap();
+        while records() < count && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        for signal in signals {
+            let pid = child.id().to_string();
+            let _ = std::process::Command::new("kill").args(["-s", signal, &pid]).status(); // gone is as good
+        }
+        let code = child.wait().unwrap().code();
+        assert!(code == Some(130) || code == Some(0), "{code:?}");
+        if signals.len() == 1 {
+            assert_eq!(left_behind(&case, "cut"), [""; 0]);
+        }
+    }
+    let ended = batch(&case, "cut", &["--jobs", "2"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(results(&case, "whole") == results(&case, "cut"));
+    assert_eq!(left_behind(&case, "cut"), [""; 0]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_refused_before_anything_runs() {
+    let case = Case::new();
+    case.write("study.yaml", STUDY);
+    case.write("cases.tsv", cases(2));
+    case.write("file", "no folder");
+    let ended = batch(&case, "file/out", &[]);
+    assert_eq!(ended.code, 2, "{}", ended.stderr);
+    assert!(ended.stderr.contains("file/out") && ended.stderr.contains("choose another folder with -o"));
+}
+
+/// Runs a shell script in name spaces of its own, where it may mount; `None` where the system does not let it.
+fn with_mounts(script: &str) -> Option<Ended> {
+    let shell =
+        |script: &str| std::process::Command::new("unshare").args(["-rm", "sh", "-c", script]).output().ok();
+    let probe = shell("mount -t tmpfs -o size=1m none /mnt")?;
+    if !probe.status.success() {
+        return None;
+    }
+    let ended = shell(script)?;
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let code = ended.status.code().unwrap_or(-1);
+    Some(Ended { code, stdout: text(&ended.stdout), stderr: text(&ended.stderr) })
+}
+
+#[test]
+fn a_full_disk_and_one_that_is_read_only() {
+    let case = Case::new();
+    case.write("study.yaml", STUDY);
+    case.write("cases.tsv", cases(3));
+    assert_eq!(batch(&case, "whole", &["--no-cache"]).code, 0);
+    std::fs::create_dir(case.path("disk")).unwrap();
+    let list = arguments(&case, "disk/out", &[]);
+    let words: Vec<String> = list.iter().map(|word| format!("'{word}'")).collect();
+    let command = format!("'{}' {}", ichor_tests::bin().join("ichor").display(), words.join(" "));
+    let (disk, kept) = (case.path("disk"), case.path("kept"));
+    let script = format!(
+        "mount -t tmpfs -o size=1m none '{disk}' || exit 90
+         head -c 1020k /dev/zero >'{disk}/filler'
+         {command}; echo \"full: $?\"
+         find '{disk}/out' -name run.json | wc -l
+         rm '{disk}/filler'; mount -o remount,size=64m '{disk}' || exit 91
+         {command}; echo \"enlarged: $?\"
+         cp -r '{disk}/out' '{kept}'
+         mount -o remount,ro '{disk}' || exit 92
+         {command}; echo \"read-only: $?\""
+    );
+    // Not run where nobody but an administrator may mount.
+    let Some(ended) = with_mounts(&script) else { return };
+    let said = format!("{}{}", ended.stdout, ended.stderr);
+    assert_eq!(ended.code, 0, "{said}");
+    assert!(!said.contains("full: 0") && said.contains("full: ") && said.contains("No space left"), "{said}");
+    assert!(said.contains("\n0\n"), "no record of what could not be written: {said}");
+    assert!(said.contains("enlarged: 0") && said.contains("3 of 3 done"), "{said}");
+    assert!(said.contains("read-only: 2") && said.contains("Read-only file system"), "{said}");
+    assert!(results(&case, "whole") == results(&case, "kept"));
+}
+
+#[test]
+fn it_says_how_far_it_is_without_filling_a_log() {
+    let case = Case::new();
+    case.write("study.yaml", STUDY);
+    case.write("cases.tsv", cases(3) + "bad\t-1\n");
+    let ended = batch(&case, "out", &[]);
+    // The first that ends, with how many there are and how long the rest takes; all that went wrong.
+    assert!(ended.stderr.contains("s1: done in ") && ended.stderr.contains("(1 of 4, "), "{}", ended.stderr);
+    assert!(ended.stderr.contains(" left)") && ended.stderr.contains("warning: bad: failed after "));
+    assert!(ended.stderr.lines().count() <= 6, "{}", ended.stderr);
+    assert!(!ended.stderr.contains('\u{1b}') && !ended.stderr.contains('\r'), "{:?}", ended.stderr);
 }

@@ -2,12 +2,15 @@
 
 mod cases;
 mod executor;
+mod going;
 mod group;
 mod layout;
 mod local;
 mod shard;
+mod shown;
 mod status;
 
+pub use group::methods;
 pub use shard::{ShardArgs, run as run_shard};
 
 use self::cases::{Case, Known};
@@ -18,11 +21,12 @@ use crate::console::{self, duration};
 use crate::engine::EngineArgs;
 use crate::project::{Installed, PipelineArgs};
 use crate::{Failure, INTERRUPTED};
+use ichor_host::PluginFile;
 use ichor_spec::{Options, Plan, Spec};
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -86,7 +90,6 @@ pub struct Study {
     /// Inputs that are the same for all cases.
     common: BTreeMap<String, String>,
     variants: Vec<Variant>,
-    sums: BTreeSet<String>,
 }
 
 /// A case, by a variant if there are any.
@@ -131,7 +134,6 @@ impl Study {
                 "one --variant is nothing to compare; give two or more, or use --with",
             ));
         }
-        let sums = installed.files.iter().filter_map(|f| f.sha256().ok().map(str::to_owned)).collect();
         Ok(Self {
             args: args.clone(),
             installed,
@@ -140,7 +142,6 @@ impl Study {
             others: cases.others,
             common,
             variants,
-            sums,
         })
     }
 
@@ -162,8 +163,13 @@ impl Study {
         self.variants.iter().map(|v| v.name.clone()).collect()
     }
 
-    fn has_plugin(&self, sha256: &str) -> bool {
-        self.sums.contains(sha256)
+    /// Whether a plugin of these bytes is installed. The one of that path is read first: the sums of all cost every
+    /// shard the time of many small cases.
+    fn has_plugin(&self, path: &Path, sha256: &str) -> bool {
+        let is_it = |file: &&PluginFile| file.sha256().is_ok_and(|sum| sum == sha256);
+        let (there, elsewhere): (Vec<&PluginFile>, Vec<&PluginFile>) =
+            self.installed.files.iter().partition(|file| file.path == path);
+        there.iter().any(is_it) || elsewhere.iter().any(is_it)
     }
 
     /// The pipeline as a case is run with it.
@@ -194,6 +200,10 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         let plan = study.pipeline(&study.item(number)).resolve(&study.installed, true)?;
         crate::check::tables_only(&plan, &study.needs())?;
     }
+    if let Some(group) = study.spec.group_pipeline(&study.names(), &|name| study.common.contains_key(name)) {
+        let overrides = group::methods(&group.spec, &study.installed, &study.names());
+        study.resolve(&group.spec, &Options { overrides, ..Options::default() })?;
+    }
     if study.spec.group.is_none() && !study.others.is_empty() {
         let names = study.others.join(", ");
         console::warn(&format!(
@@ -219,7 +229,7 @@ pub fn run(args: &Args) -> Result<(), Failure> {
         at_once: (args.jobs as usize).min(study.count()),
         cancel: Arc::clone(&cancel),
     };
-    let shown = std::cell::RefCell::new(status::Shown::new(study.count()));
+    let shown = std::cell::RefCell::new(shown::Shown::new(study.count(), executor.at_once));
     let name = |index: usize| {
         let item = study.item(index);
         item.variant().map_or(item.case.name.clone(), |v| format!("{} ({v})", item.case.name))
@@ -227,10 +237,13 @@ pub fn run(args: &Args) -> Result<(), Failure> {
     let result = executor.run(
         study.count(),
         &mut |event| match event {
-            Event::Begun { index } => shown.borrow_mut().begun(&name(*index)),
+            Event::Begun { index } => shown.borrow_mut().begun(*index, &name(*index)),
+            Event::Going { index, fraction, left, stage } => {
+                shown.borrow_mut().going(*index, *fraction, *left, stage);
+            }
             Event::Ended { index, state, reason, seconds } => {
                 states[*index] = (*state, reason.clone(), *seconds);
-                shown.borrow_mut().ended(&name(*index), *state, reason, *seconds);
+                shown.borrow_mut().ended(*index, &name(*index), *state, reason, *seconds);
             }
         },
         &mut |index, how| {

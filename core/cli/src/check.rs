@@ -71,7 +71,9 @@ fn check_group(pipeline: &PipelineArgs, installed: &Installed) -> Result<(), Pip
     cases.keep.extend(group.needs.clone());
     let plan = cases.resolve(installed, false)?;
     tables_only(&plan, &group.needs)?;
-    pipeline.resolved(&group.spec, &Options::default(), installed)?;
+    // The names are those of variants, which are not known here.
+    let overrides = crate::batch::methods(&group.spec, installed, &["first".into(), "second".into()]);
+    pipeline.resolved(&group.spec, &Options { overrides, ..Options::default() }, installed)?;
     Ok(())
 }
 

@@ -42,6 +42,11 @@ pub fn error(message: &str) {
     say(&format!("error: {message}"));
 }
 
+/// Says how something goes.
+pub fn note(message: &str) {
+    say(message);
+}
+
 /// Prints a warning.
 pub fn warn(message: &str) {
     say(&format!("warning: {message}"));

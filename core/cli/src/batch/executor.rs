@@ -9,8 +9,22 @@ use std::ops::Range;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Event {
-    Begun { index: usize },
-    Ended { index: usize, state: State, reason: String, seconds: f64 },
+    Begun {
+        index: usize,
+    },
+    /// How far the case is, from 0 to 1, with the seconds that are left, if that can be told, and the stage at work.
+    Going {
+        index: usize,
+        fraction: f64,
+        left: Option<f64>,
+        stage: String,
+    },
+    Ended {
+        index: usize,
+        state: State,
+        reason: String,
+        seconds: f64,
+    },
 }
 
 /// Starts `ichor shard` for ranges of cases, somewhere, until all are through. A shard may be started again at any time.

@@ -4,9 +4,10 @@ use super::layout::Layout;
 use super::{State, Study};
 use crate::Failure;
 use crate::console::{self, Progress};
+use crate::project::Installed;
 use ichor_exec::{OutputRecord, Request, RunRecord, write_whole};
-use ichor_spec::spec::group_input;
-use ichor_spec::{Options, Override};
+use ichor_spec::spec::{StageSpec, Use, group_input};
+use ichor_spec::{Options, Override, Spec};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -43,23 +44,7 @@ pub fn run(study: &Study, layout: &Layout, states: &[State], cancel: &AtomicBool
     }
     options.inputs.insert("cases".into(), args.cases.display().to_string());
     options.inputs.retain(|name, _| group.spec.inputs.iter().any(|input| input.name.value == *name));
-    // Stages that compare want to know what they compare.
-    if !study.variants.is_empty() {
-        let names = serde_json::to_string(&study.names()).unwrap_or_default();
-        for stage in &group.spec.stages {
-            let ichor_spec::spec::Use::Stage { id, .. } = &stage.uses.value else { continue };
-            let takes = study.installed.catalogue.find(id).is_some_and(|offered| {
-                offered.stage.params().is_some_and(|params| params.contains_key("methods"))
-            });
-            if takes && !stage.with.iter().any(|(name, _)| name.value == "methods") {
-                options.overrides.push(Override {
-                    stage: stage.name.value.clone(),
-                    param: "methods".into(),
-                    value_text: names.clone(),
-                });
-            }
-        }
-    }
+    options.overrides = methods(&group.spec, &study.installed, &study.names());
     let plan = study.resolve(&group.spec, &options)?;
     let engine = &args.engine;
     let host = engine.host()?;
@@ -80,6 +65,22 @@ pub fn run(study: &Study, layout: &Layout, states: &[State], cancel: &AtomicBool
         console::print(&format!("  {}", layout.group().join(&output.file).display()));
     }
     Ok(())
+}
+
+/// What tells stages that compare what they compare: the variants' names, where the pipeline names nothing.
+pub fn methods(spec: &Spec, installed: &Installed, names: &[String]) -> Vec<Override> {
+    let takes = |stage: &&StageSpec| {
+        let Use::Stage { id, .. } = &stage.uses.value else { return false };
+        let offered = installed.catalogue.find(id);
+        offered.and_then(|o| o.stage.params()).is_some_and(|params| params.contains_key("methods"))
+            && !stage.with.iter().any(|(name, _)| name.value == "methods")
+    };
+    let name = |stage: &StageSpec| Override {
+        stage: stage.name.value.clone(),
+        param: "methods".into(),
+        value_text: serde_json::to_string(names).unwrap_or_default(),
+    };
+    if names.is_empty() { Vec::new() } else { spec.stages.iter().filter(takes).map(name).collect() }
 }
 
 /// The file in a case's folder that holds `need`, `STAGE.PORT` or a stage with one output.

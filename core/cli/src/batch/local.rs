@@ -73,6 +73,7 @@ impl Executor for Local {
                     if let Some(shard) = &mut running[slot] {
                         match event {
                             Event::Begun { index } => shard.at = Some(index),
+                            Event::Going { .. } => {}
                             Event::Ended { index, .. } => {
                                 shard.at = None;
                                 shard.range.start = index + 1;

@@ -2,9 +2,9 @@
 //! what is done is left alone, and a case's record appears last and whole.
 
 use super::executor::Event;
+use super::going::{self, Going};
 use super::layout::{ATTEMPTS, Layout, Trouble};
 use super::{Args, Item, Study};
-use crate::console::Progress;
 use crate::{Failure, INTERRUPTED};
 use ichor_exec::{FileRecord, Request, RunError, RunRecord, pipeline_files};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -44,6 +44,7 @@ pub fn run(args: &ShardArgs) -> Result<(), Failure> {
     let cache = engine.cache(&args.batch.out);
     let layout = Layout { out: args.batch.out.clone() };
     let mut known = vec![None; study.variants.len().max(1)];
+    let mut took = vec![going::Known::new(); study.variants.len().max(1)];
     for index in args.begin..args.end.min(study.count()) {
         let item = study.item(index);
         let (case, variant) = (item.case.name.as_str(), item.variant());
@@ -64,6 +65,7 @@ pub fn run(args: &ShardArgs) -> Result<(), Failure> {
         let begin = Instant::now();
         let result = pipeline.resolve(&study.installed, true).map_err(Failure::from).and_then(|plan| {
             known[item.number] = pipeline_files(&plan).ok();
+            let going = Going::new(index, &plan, &took[item.number], &say);
             let result = ichor_exec::run(&Request {
                 plan: &plan,
                 arguments: &pipeline.arguments(),
@@ -74,8 +76,9 @@ pub fn run(args: &ShardArgs) -> Result<(), Failure> {
                 cache: cache.as_ref(),
                 memory: engine.memory(),
                 cancel: &cancel,
-                observer: &Progress::new(&plan, true),
+                observer: &going,
             });
+            going.known(&mut took[item.number]);
             result.map(|_| ()).map_err(|error| match error {
                 RunError::Interrupted => Failure { code: INTERRUPTED, message: error.to_string() },
                 _ => Failure::stage(error),
@@ -139,7 +142,7 @@ fn is_done(
     });
     let size = |path: &str| std::fs::metadata(path).map(|m| (m.is_dir(), m.len()));
     is_pipeline
-        && record.plugins.iter().all(|plugin| study.has_plugin(&plugin.sha256))
+        && record.plugins.iter().all(|plugin| study.has_plugin(Path::new(&plugin.path), &plugin.sha256))
         && record.inputs.iter().all(|f| size(&f.path).is_ok_and(|(dir, len)| dir || len == f.bytes))
         && record
             .outputs

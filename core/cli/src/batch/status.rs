@@ -1,13 +1,10 @@
-//! How the cases stand: on disk and on the terminal.
+//! How the cases stand, on disk.
 
 use super::layout::Layout;
 use super::{State, Study};
 use crate::Failure;
-use crate::console::{self, duration};
 use ichor_exec::write_whole;
-use indicatif::{ProgressBar, ProgressStyle};
 use std::fmt::Write;
-use std::time::Duration;
 
 /// Writes `status.tsv`: a row a case with how it ended and why.
 pub fn write(study: &Study, layout: &Layout, states: &[(State, String, f64)]) -> Result<(), Failure> {
@@ -34,40 +31,4 @@ pub fn write(study: &Study, layout: &Layout, states: &[(State, String, f64)]) ->
             layout.out.display()
         ))
     })
-}
-
-/// A bar with the time left; a line for what went wrong.
-pub struct Shown {
-    bar: ProgressBar,
-}
-
-impl Shown {
-    pub fn new(count: usize) -> Self {
-        let bar = ProgressBar::new(count as u64);
-        let style = ProgressStyle::with_template("{pos}/{len} {bar:24} {elapsed} passed, {eta} left  {msg}");
-        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar }
-    }
-
-    pub fn begun(&mut self, name: &str) {
-        self.bar.set_message(name.to_owned());
-    }
-
-    pub fn ended(&mut self, name: &str, state: State, reason: &str, seconds: f64) {
-        self.bar.inc(1);
-        let how = match state {
-            State::Failed => "failed",
-            State::SetAside => "set aside",
-            State::Open | State::Done | State::Kept => return,
-        };
-        let text = format!("{name}: {how} after {}: {reason}", duration(seconds));
-        self.bar.suspend(|| console::warn(&text));
-    }
-}
-
-impl Drop for Shown {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
 }
