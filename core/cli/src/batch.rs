@@ -252,8 +252,9 @@ pub fn run(args: &Args) -> Result<(), Failure> {
             let deaths = before.deaths + 1;
             let reason = format!("its process {how}, {deaths} times");
             let trouble = Trouble { reason, deaths };
-            // Unwritten, it is counted again when it is met again.
-            let _ = layout.set_trouble(&item.case.name, item.variant(), Some(&trouble));
+            layout
+                .set_trouble(&item.case.name, item.variant(), Some(&trouble))
+                .map_err(|e| Failure::stage(format!("cannot write to {}: {e}", args.out.display())))
         },
     );
     drop(shown);

@@ -35,7 +35,7 @@ pub trait Executor {
         &mut self,
         count: usize,
         hear: &mut dyn FnMut(&Event),
-        died: &mut dyn FnMut(usize, &str),
+        died: &mut dyn FnMut(usize, &str) -> Result<(), Failure>,
     ) -> Result<(), Failure>;
 }
 

@@ -41,7 +41,7 @@ impl Executor for Local {
         &mut self,
         count: usize,
         hear: &mut dyn FnMut(&Event),
-        died: &mut dyn FnMut(usize, &str),
+        died: &mut dyn FnMut(usize, &str) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let mut waiting: VecDeque<Range<usize>> = shards(count, self.at_once).into();
         let mut running: Vec<Option<Running>> = (0..self.at_once).map(|_| None).collect();
@@ -94,7 +94,13 @@ impl Executor for Local {
                             "the process of a shard {how} before it began a case"
                         )));
                     };
-                    died(at, &how);
+                    if let Err(failure) = died(at, &how) {
+                        for shard in running.iter_mut().flatten() {
+                            let _ = shard.child.kill(); // gone already is as good
+                            let _ = shard.child.wait();
+                        }
+                        return Err(failure);
+                    }
                     waiting.push_front(at..shard.range.end);
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
