@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 fn metadata() -> Value {
@@ -92,22 +94,28 @@ fn each_heavy_library_lives_in_one_crate() {
     }
 }
 
-#[test]
-fn one_file_names_the_yaml_library() {
-    let mut pending = vec![ichor_tests::root().join("core"), ichor_tests::root().join("plugins")];
+/// Every Rust file below some folders, with its text.
+fn sources(below: &[&str]) -> Vec<(PathBuf, String)> {
+    let mut pending: Vec<PathBuf> = below.iter().map(|dir| ichor_tests::root().join(dir)).collect();
     let mut found = Vec::new();
     while let Some(dir) = pending.pop() {
-        for entry in std::fs::read_dir(dir).unwrap() {
+        for entry in fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 pending.push(path);
-            } else if path.extension().is_some_and(|e| e == "rs")
-                && std::fs::read_to_string(&path).unwrap().contains("serde_yaml::")
-            {
-                found.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
             }
         }
     }
+    found
+}
+
+#[test]
+fn one_file_names_the_yaml_library() {
+    let files = sources(&["core", "plugins"]).into_iter().filter(|(_, text)| text.contains("serde_yaml::"));
+    let found: Vec<PathBuf> = files.map(|(path, _)| path).collect();
     assert_eq!(found, [ichor_tests::root().join("core/spec/src/yaml.rs")]);
 }
 
@@ -145,4 +153,20 @@ fn licences_are_permissive() {
             "{name} does not come from the registry"
         );
     }
+}
+
+/// The page that shows the house names every stage in the row of its plugin's folder.
+#[test]
+fn every_stage_stands_on_the_page_of_the_house() {
+    let page = fs::read_to_string(ichor_tests::root().join("docs/architecture.md")).unwrap();
+    let mut missing = Vec::new();
+    for (path, text) in sources(&["plugins"]) {
+        let inside = path.strip_prefix(ichor_tests::root().join("plugins")).unwrap();
+        let folder = inside.iter().next().unwrap().to_string_lossy();
+        let row = page.lines().find(|line| line.starts_with(&format!("| [{folder}]"))).unwrap_or_default();
+        let ids = text.split("#[stage(id = \"").skip(1).filter_map(|rest| rest.split('"').next());
+        missing
+            .extend(ids.filter(|id| !row.contains(&format!("`{id}`"))).map(|id| format!("{folder}: {id}")));
+    }
+    assert!(missing.is_empty(), "docs/architecture.md does not name {missing:?}");
 }

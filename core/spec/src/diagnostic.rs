@@ -2,6 +2,7 @@
 
 use crate::yaml::{Fault, Position};
 use std::fmt;
+use std::path::Path;
 
 /// No more than this many errors are collected: the rest would be noise.
 const MAX_ERRORS: usize = 50;
@@ -102,12 +103,21 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
+/// `path`, relative to the folder of `file`.
+pub(crate) fn beside(file: &str, path: &str) -> String {
+    let path = path.strip_prefix("./").unwrap_or(path);
+    match Path::new(file).parent() {
+        Some(folder) => folder.join(path).display().to_string(),
+        None => path.to_owned(),
+    }
+}
+
 /// Collects errors and warnings while a pipeline is read.
 pub(crate) struct Found {
     /// Names of the files and arguments that positions index.
     files: Vec<String>,
-    /// Those that are tables.
-    tables: Vec<usize>,
+    /// How many of them are files.
+    read: usize,
     errors: Vec<(Position, Diagnostic)>,
     warnings: Vec<(Position, Diagnostic)>,
 }
@@ -115,17 +125,12 @@ pub(crate) struct Found {
 impl Found {
     /// `files` are those that are read already; the first is the pipeline.
     pub(crate) fn new(files: Vec<String>) -> Found {
-        Self::with_tables(files, Vec::new())
+        Found { read: files.len(), files, errors: Vec::new(), warnings: Vec::new() }
     }
 
-    /// `tables` are indices of files that are tables, whose cells are values.
-    pub(crate) fn with_tables(files: Vec<String>, tables: Vec<usize>) -> Found {
-        Found { files, tables, errors: Vec::new(), warnings: Vec::new() }
-    }
-
-    /// The names of the tables by index.
-    pub(crate) fn tables(&self) -> Vec<(usize, String)> {
-        self.tables.iter().filter_map(|&n| Some((n, self.files.get(n)?.clone()))).collect()
+    /// The names of the files, without arguments.
+    pub(crate) fn read(&self) -> &[String] {
+        self.files.get(..self.read).unwrap_or(&[])
     }
 
     /// Index of a file for [`Position::file`].
@@ -139,6 +144,11 @@ impl Found {
     /// The place of what is wrong with a command-line argument, such as `--set clean.size=3`.
     pub(crate) fn argument(&mut self, argument: &str) -> Position {
         Position { file: self.file(argument), ..Position::NONE }
+    }
+
+    /// `path`, relative to the folder of the file that says so at `at`.
+    pub(crate) fn beside(&self, at: Position, path: &str) -> String {
+        self.files.get(at.file).map_or_else(|| path.to_owned(), |file| beside(file, path))
     }
 
     pub(crate) fn files(&self) -> &[String] {

@@ -1,9 +1,9 @@
 //! Parameters of a stage against its JSON Schema: `type`, `enum`, `minimum`, `maximum`, `items`, `minItems`,
 //! `maxItems`, `default`, and our own `x-unit` and `x-file`. Defaults are filled in here.
 
-use crate::diagnostic::{Found, nearest, quote, suggest};
+use crate::diagnostic::{Found, beside, nearest, quote, suggest};
 use crate::manifest::StageManifest;
-use crate::spec::{InputKind, beside};
+use crate::spec::InputKind;
 use crate::yaml::{Node, Position, Spanned};
 use serde_json::{Map, Number, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,7 +61,7 @@ pub(crate) fn check(
     let schemas = stage.params().unwrap_or(&none);
     let who = format!("stage {} ({})", quote(name), stage.id);
     let mut checked = Checked::default();
-    let tables = found.tables();
+    let read = found.read().to_vec();
 
     let mut meant = BTreeSet::new();
     for one in given {
@@ -78,7 +78,7 @@ pub(crate) fn check(
                 literal: false,
                 reads: &mut checked.reads,
                 is_file: is_file(schema),
-                tables: &tables,
+                read: &read,
                 files: Vec::new(),
             };
             match conform(schema, one.value, param, &mut scope) {
@@ -135,8 +135,8 @@ struct Scope<'a> {
     literal: bool,
     reads: &'a mut Vec<String>,
     is_file: bool,
-    /// Files that are tables.
-    tables: &'a [(usize, String)],
+    /// The pipelines, overlays and tables that values are written in.
+    read: &'a [String],
     files: Vec<String>,
 }
 
@@ -191,8 +191,11 @@ fn conform(
             InputValue::Known(value) => {
                 scope.literal = true;
                 let value = Spanned { value: value.clone(), at: input.at.unwrap_or(node.at) };
+                // What the command line gives is relative to where one is.
+                let read = scope.read;
+                scope.read = if input.at.is_some() { read } else { &[] };
                 let result = conform(schema, &value, path, scope);
-                scope.literal = false;
+                (scope.literal, scope.read) = (false, read);
                 result
             }
             InputValue::Connected => {
@@ -262,9 +265,8 @@ fn conform(
             if !scope.is_file {
                 return Ok(Value::String(text.clone()));
             }
-            // A path in a table is relative to the table's folder.
-            let table = scope.tables.iter().find(|(n, _)| *n == node.at.file);
-            let path = table.map_or_else(|| text.clone(), |(_, table)| beside(table, text));
+            // A path in a file is relative to the file's folder.
+            let path = scope.read.get(node.at.file).map_or_else(|| text.clone(), |file| beside(file, text));
             scope.files.push(path.clone());
             Ok(Value::String(path))
         }
@@ -420,7 +422,7 @@ pub(crate) fn check_schema(schema: &Value) -> Result<(), String> {
         literal: true,
         reads: &mut Vec::new(),
         is_file: false,
-        tables: &[],
+        read: &[],
         files: Vec::new(),
     };
     match conform(schema, &node, "", &mut scope) {

@@ -154,7 +154,7 @@ pub fn resolve(spec: &Spec, catalogue: &Catalogue, options: &Options) -> Result<
     let mut resolver = Resolver {
         spec,
         catalogue,
-        found: Found::with_tables(spec.files.clone(), spec.tables.clone()),
+        found: Found::new(spec.files.clone()),
         scopes: Vec::new(),
         doors: Vec::new(),
         depth: 0,

@@ -11,7 +11,6 @@ mod group;
 mod overlay;
 mod read;
 
-pub(crate) use compose::beside;
 pub use compose::{Read, compose};
 pub use group::{GroupPipeline, GroupSpec, input_name as group_input};
 
@@ -25,8 +24,6 @@ pub struct Spec {
     pub file: String,
     /// All files that it is made of, this one first; empty in a pipeline that is a stage of another.
     pub files: Vec<String>,
-    /// Which of them are tables of `each`: paths in them are relative to their folder.
-    pub tables: Vec<usize>,
     /// Its inputs that are such tables.
     pub table_inputs: Vec<String>,
     /// The pipeline's name; the file's name without extension when it gives none.

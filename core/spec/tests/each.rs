@@ -91,6 +91,45 @@ fn paths_in_a_table_are_relative_to_its_folder() {
 }
 
 #[test]
+fn paths_in_a_file_are_relative_to_its_folder() {
+    let text = "
+ichor: 1
+inputs: { given: { kind: file }, usual: { kind: file, default: u.nii } }
+stages:
+  here: { use: load-nifti, with: { source: ./x.nii, unit: HU } }
+  abroad: { use: load-nifti, with: { source: ../x.nii, unit: HU } }
+  given: { use: load-nifti, with: { source: $inputs.given, unit: HU } }
+  usual: { use: load-nifti, with: { source: $inputs.usual, unit: HU } }
+  changed: { use: load-nifti, with: { source: x.nii, unit: HU } }
+  part: { use: parts/q.yaml, with: { file: y.nii } }
+outputs: { a: here, b: abroad, c: given, d: usual, e: changed, f: part.own, g: part.theirs }
+";
+    let part = "
+ichor: 1
+inputs: { file: { kind: file } }
+stages:
+  own: { use: load-nifti, with: { source: x.nii, unit: HU } }
+  theirs: { use: load-nifti, with: { source: $inputs.file, unit: HU } }
+outputs: { own: own, theirs: theirs }
+";
+    let overlay = "ichor: 1\noverlay: true\nstages: { changed: { with: { source: z.nii } } }\n";
+    let files = [("dir/p.yaml", text), ("dir/parts/q.yaml", part), ("site/o.yaml", overlay)];
+    let plan = plan_of(&files, &[("given", "g.nii")], &["site/o.yaml"]).unwrap();
+    let found: BTreeMap<_, _> = values(&plan, "load-nifti", "source").into_iter().collect();
+    for (stage, path) in [
+        ("here", "dir/x.nii"),
+        ("abroad", "dir/../x.nii"),
+        ("given", "g.nii"), // from the command line
+        ("usual", "dir/u.nii"),
+        ("changed", "site/z.nii"),
+        ("part/own", "dir/parts/x.nii"),
+        ("part/theirs", "dir/y.nii"),
+    ] {
+        assert_eq!(found[stage], format!("\"{path}\""), "{stage}");
+    }
+}
+
+#[test]
 fn a_stage_of_all_rows_gets_a_column() {
     let text = "
 ichor: 1

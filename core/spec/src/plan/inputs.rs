@@ -99,11 +99,15 @@ impl Resolver<'_> {
         InputValue::Unbound(input.kind)
     }
 
-    /// The default of an input, if it has one.
+    /// The default of an input, if it has one; a path is relative to the file that it stands in.
     pub(super) fn default(&mut self, input: &InputSpec) -> Option<InputValue> {
         let default = input.default.as_ref()?;
         if fits(input.kind, &default.value) {
-            return Some(InputValue::Known(default.value.clone()));
+            let value = match &default.value {
+                Node::Text(path) if input.kind.is_path() => Node::Text(self.found.beside(default.at, path)),
+                value => value.clone(),
+            };
+            return Some(InputValue::Known(value));
         }
         self.found.error(default.at, || {
             (

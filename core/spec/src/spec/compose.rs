@@ -36,7 +36,6 @@ pub fn compose(
         found: Found::new(vec![file.to_owned()]),
         read,
         given,
-        tables: Vec::new(),
         reads: Vec::new(),
         open: Vec::new(),
         count: 0,
@@ -46,7 +45,6 @@ pub fn compose(
     let mut spec = reader.document(file, &layers, None);
     if let Some(spec) = &mut spec {
         spec.files = reader.found.files().to_vec();
-        spec.tables = std::mem::take(&mut reader.tables);
     }
     reader.found.finish(spec)
 }
@@ -100,16 +98,10 @@ impl Reader<'_> {
         spec
     }
 
-    /// `path`, relative to the folder of the file that says so at `at`.
-    pub(super) fn beside(&self, at: Position, path: &str) -> String {
-        let user = self.found.files().get(at.file).cloned().unwrap_or_default();
-        beside(&user, path)
-    }
-
     /// The pipeline that the stage `name` uses.
     pub(super) fn pipeline_used(&mut self, name: &str, path: &str, at: Position) -> Option<Spec> {
         let layers = self.within.remove(name).unwrap_or_default();
-        let file = self.beside(at, path);
+        let file = self.found.beside(at, path);
         if let Some(first) = self.open.iter().position(|open| plain(open) == plain(&file)) {
             let circle = [&self.open[first..], &[file]].concat().join(" -> ");
             self.found
@@ -128,15 +120,6 @@ impl Reader<'_> {
         }
         self.count += 1;
         self.document(&file, &layers, Some(at))
-    }
-}
-
-/// `path`, relative to the folder of `file`.
-pub(crate) fn beside(file: &str, path: &str) -> String {
-    let path = path.strip_prefix("./").unwrap_or(path);
-    match Path::new(file).parent() {
-        Some(folder) => folder.join(path).display().to_string(),
-        None => path.to_owned(),
     }
 }
 

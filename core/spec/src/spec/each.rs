@@ -177,14 +177,14 @@ impl Reader<'_> {
 
     /// The table's path; `None` for an input that has no value.
     fn table_file(&mut self, text: &str, at: Position, defaults: &Cells) -> Option<String> {
-        let Some(name) = text.strip_prefix("$inputs.") else { return Some(self.beside(at, text)) };
+        let Some(name) = text.strip_prefix("$inputs.") else { return Some(self.found.beside(at, text)) };
         self.reads.push(name.to_owned());
         // The values of the command line are for the pipeline that it names, not for one within.
         if let Some(path) = self.given.get(name).filter(|_| self.open.len() == 1) {
             return Some(path.clone());
         }
         match defaults.get(name) {
-            Some(Spanned { value: Node::Text(path), at }) => Some(self.beside(*at, path)),
+            Some(Spanned { value: Node::Text(path), at }) => Some(self.found.beside(*at, path)),
             _ => None,
         }
     }
@@ -199,9 +199,6 @@ impl Reader<'_> {
             }
         };
         let index = self.found.file(file);
-        if !self.tables.contains(&index) {
-            self.tables.push(index);
-        }
         let content = content.strip_prefix('\u{feff}').unwrap_or(&content);
         let mut lines = (1..).zip(content.lines()).filter(|(_, line)| !line.trim().is_empty());
         let (first, head) = lines.next().unwrap_or((1, ""));

@@ -23,8 +23,6 @@ pub(super) struct Reader<'r> {
     pub(super) read: &'r Read<'r>,
     /// Inputs of the pipeline that are bound.
     pub(super) given: &'r BTreeMap<String, String>,
-    /// Indices of the files that are tables of `each`.
-    pub(super) tables: Vec<usize>,
     /// Inputs that are such tables.
     pub(super) reads: Vec<String>,
     /// The pipelines that are being read, each used by the one before it.
@@ -92,7 +90,6 @@ impl Reader<'_> {
             stages,
             outputs,
             group,
-            tables: Vec::new(),
             table_inputs: Vec::new(),
         })
     }
