@@ -3,11 +3,15 @@
     cargo build --release -p ichor-unet --example exchange
     python tests/peers/unet.py EXCHANGE accuracy
     python tests/peers/unet.py EXCHANGE speed [edge of the input, 124] [thin|thick] [f32|bf16] [how ...]
+    cargo build --release -p ichor-unet-training --example training_step
+    python tests/peers/unet.py TRAINING_STEP step [width, 8] [thin|thick] [X,Y,Z, 124,124,124] [how ...]
 
 EXCHANGE is the built example (target/release/examples/exchange). `accuracy` prints the largest difference of the
 probabilities, thin and thick, and for bfloat16 that of either side against f32. `speed` prints seconds, best of
 three after one run to warm up, on two threads. PyTorch runs with batch normalisation folded, in-place activation
 and inference mode; how: plain, last (channels_last_3d), compile (torch.compile), compile-last; default plain, last.
+`step` prints seconds of a training step: forward, cross-entropy, backward, Nesterov's step, the tools in turns, best of
+six after one; how also with bf16- in front (autocast).
 """
 
 import os
@@ -135,6 +139,44 @@ class Exchange:
         return numpy.fromfile(names["output"], "<f4"), [float(line) for line in printed.split()]
 
 
+class Step:
+    """A training step of PyTorch: one patch, cross-entropy, stochastic gradient descent with Nesterov momentum."""
+
+    def __init__(self, width, pool, shape, how):
+        self.half, how = how.startswith("bf16-"), how.removeprefix("bf16-")
+        layout = torch.channels_last_3d if how.endswith("last") else torch.contiguous_format
+        net = UNet(width, pool=POOLS[pool]).train().to(memory_format=layout)
+        self.optimiser = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9, nesterov=True)
+        self.net = torch.compile(net) if how.startswith("compile") else net
+        self.x = torch.full([1, 1, *shape[::-1]], 0.5).to(memory_format=layout)
+
+    def seconds(self):
+        start = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.half):
+            p = self.net(self.x)
+        loss = -p.clamp_min(1e-6).log().mean()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimiser.step()
+        return time.perf_counter() - start
+
+
+def step(binary, width="8", pool="thin", size="124,124,124", *hows):
+    shape = [int(n) for n in size.split(",")]
+    steps = {how: Step(int(width), pool, shape, how) for how in hows or ("plain", "last", "bf16-plain", "bf16-last")}
+    seconds = {name: [] for name in ("ours", *steps)}
+    for turn in range(7):
+        command = [binary, width, pool, size, "2", str(THREADS)]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        seconds["ours"].append(float(printed.splitlines()[-1].split()[0]))
+        for how, one in steps.items():
+            seconds[how].append(one.seconds())
+    ours = min(seconds["ours"][1:])
+    print(f"width {width} {pool} {shape}, PyTorch {torch.__version__}, {THREADS} threads, f32 unless bf16 is said")
+    for name, times in seconds.items():
+        print(f"  {name}: {min(times[1:]):.3f} s, {min(times[1:]) / ours:.2f} x ours", flush=True)
+
+
 POOLS = {"thin": (2, 2, 2), "thick": (2, 2, 1)}
 
 
@@ -186,4 +228,7 @@ def speed(exchange, edge=124, pool="thin", precision="f32", *hows):
 
 
 if __name__ == "__main__":
-    {"accuracy": accuracy, "speed": speed}[sys.argv[2]](Exchange(sys.argv[1]), *sys.argv[3:])
+    if sys.argv[2] == "step":
+        step(sys.argv[1], *sys.argv[3:])
+    else:
+        {"accuracy": accuracy, "speed": speed}[sys.argv[2]](Exchange(sys.argv[1]), *sys.argv[3:])

@@ -100,6 +100,8 @@ pub struct PlannedStage {
     /// Its name in the pipeline; `save:NAME` when it was added to write the output NAME, `load:NAME` to read the
     /// input NAME. Those of a pipeline that is the stage `cavity` are named `cavity/NAME`.
     pub name: String,
+    /// The same with the stage that has `each` in the place of its row; what the command line says of it, it says of all.
+    pub every: String,
     /// Index of its plugin in the [`Catalogue`].
     pub plugin: usize,
     /// What it declares.
@@ -189,6 +191,8 @@ enum Role {
 /// A stage while it is resolved; those of the files first, in their order.
 struct Draft {
     name: String,
+    /// The name that it shares with the other rows of an `each`.
+    every: String,
     at: Position,
     /// The pipeline that it belongs to.
     scope: usize,
@@ -210,6 +214,7 @@ impl Draft {
     /// With nothing connected yet.
     fn new(name: String, at: Position, scope: usize, role: Role, offered: Option<Offered>) -> Draft {
         Draft {
+            every: name.clone(),
             name,
             at,
             scope,
@@ -244,7 +249,7 @@ struct Resolver<'a> {
 
 impl<'a> Resolver<'a> {
     fn plan(&mut self, options: &Options) -> Option<Plan> {
-        self.enter(self.spec, String::new(), None);
+        self.enter(self.spec, String::new(), String::new(), None);
         let inputs = self.inputs(options);
         (1..self.scopes.len()).for_each(|scope| self.bind(scope));
         (0..self.written.len()).for_each(|n| self.connect(n));
@@ -347,6 +352,7 @@ impl<'a> Resolver<'a> {
             let origins = draft.params.reads.iter().filter_map(|name| values.get(name)?.origin.clone());
             stages.push(PlannedStage {
                 name: draft.name,
+                every: draft.every,
                 plugin: offered.plugin,
                 stage: offered.stage,
                 params: Value::Object(draft.params.values),

@@ -121,6 +121,8 @@ pub struct InputSpec {
 pub struct StageSpec {
     /// Its name in this pipeline.
     pub name: Spanned<String>,
+    /// Name of the stage with `each` of which it is a row.
+    pub row_of: Option<String>,
     /// What it uses.
     pub uses: Spanned<Use>,
     /// Parameters.

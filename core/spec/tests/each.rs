@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use ichor_spec::{Catalogue, Options, Plan, PluginManifest, compose, resolve};
+use ichor_spec::{Catalogue, Options, Override, Plan, PluginManifest, compose, resolve};
 use std::collections::BTreeMap;
 
 fn plan_of(files: &[(&str, &str)], given: &[(&str, &str)], with: &[&str]) -> Result<Plan, String> {
@@ -127,6 +127,58 @@ outputs: { own: own, theirs: theirs }
     ] {
         assert_eq!(found[stage], format!("\"{path}\""), "{stage}");
     }
+}
+
+#[test]
+fn the_command_line_speaks_of_all_rows_or_of_one() {
+    let text = "
+ichor: 1
+stages:
+  head: { each: 3, use: phantom-head, with: { noise: 1 } }
+  part: { each: 3, use: q.yaml, in: { ct: head.ct } }
+outputs: { out: part.out }
+";
+    let part = "
+ichor: 1
+inputs: { ct: { kind: volume, unit: HU } }
+stages:
+  fit: { use: resample, in: { image: $inputs.ct }, with: { spacing: [1, 1, 1] } }
+  last: { use: resample, in: { image: fit.image }, with: { spacing: [1, 1, 1] } }
+outputs: { out: last }
+";
+    let files: BTreeMap<&str, &str> = [("p.yaml", text), ("q.yaml", part)].into();
+    let read = |name: &str| files.get(name).map(|t| (*t).to_owned()).ok_or_else(|| "none".to_owned());
+    let spec = compose("p.yaml", &[], &BTreeMap::new(), &read).unwrap();
+    let mut catalogue = Catalogue::new();
+    catalogue.add(PluginManifest::parse(include_str!("stages.json").as_bytes()).unwrap());
+    let set = |stage: &str, param: &str, value: &str| Override {
+        stage: stage.to_owned(),
+        param: param.to_owned(),
+        value_text: value.to_owned(),
+    };
+    let mut options = Options {
+        overrides: vec![
+            set("head", "noise", "7"),
+            set("head-2", "noise", "9"),
+            set("part/fit", "spacing", "[2, 2, 2]"),
+        ],
+        ..Options::default()
+    };
+    let plan = resolve(&spec, &catalogue, &options).unwrap();
+    let noise: Vec<String> = values(&plan, "phantom-head", "noise").into_iter().map(|(_, v)| v).collect();
+    assert_eq!(noise, ["7.0", "9.0", "7.0"]);
+    let spacing: BTreeMap<_, _> = values(&plan, "resample", "spacing").into_iter().collect();
+    assert_eq!(
+        (spacing["part-3/fit"].as_str(), spacing["part-3/last"].as_str()),
+        ("[2.0,2.0,2.0]", "[1.0,1.0,1.0]")
+    );
+    options.until = Some("head".to_owned());
+    let names: Vec<String> =
+        resolve(&spec, &catalogue, &options).unwrap().stages.into_iter().map(|s| s.name).collect();
+    assert_eq!(names, ["head-1", "head-2", "head-3"]);
+    options.overrides = vec![set("heads", "noise", "7")];
+    let error = resolve(&spec, &catalogue, &options).unwrap_err().to_string();
+    assert!(error.contains("no stage `heads`"), "{error}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Parameters of the stages: from the command line, else the file, else the default.
 
-use super::{Options, Resolver};
+use super::{Draft, Options, Resolver};
 use crate::diagnostic::{quote, suggest};
 use crate::params::{self, Given};
 use crate::yaml::{Node, Position, Spanned, read_argument};
@@ -11,6 +11,13 @@ pub(super) struct Set<'a> {
     param: Spanned<String>,
     value: Spanned<Node>,
     at: Position,
+}
+
+impl Set<'_> {
+    /// Whether it is about this stage, or about all rows of an `each` that it is one of.
+    fn means(&self, draft: &Draft) -> bool {
+        self.stage == draft.name || self.stage == draft.every
+    }
 }
 
 impl Resolver<'_> {
@@ -29,7 +36,7 @@ impl Resolver<'_> {
     }
 
     pub(super) fn unknown_overrides(&mut self, sets: &[Set<'_>]) {
-        for set in sets.iter().filter(|set| self.stages.iter().all(|s| s.name != set.stage)) {
+        for set in sets.iter().filter(|set| self.stages.iter().all(|s| !set.means(s))) {
             let names = self.stages.iter().map(|s| s.name.as_str());
             self.found.error(set.at, || {
                 (
@@ -45,7 +52,7 @@ impl Resolver<'_> {
         let Some(offered) = &draft.offered else { return };
         let mut given: Vec<Given<'_>> =
             draft.with.iter().map(|(name, value)| Given { name, value }).collect();
-        let sets = sets.iter().filter(|set| set.stage == draft.name);
+        let sets = sets.iter().filter(|set| set.means(draft));
         given.extend(sets.map(|set| Given { name: &set.param, value: &set.value }));
         let values = &self.scopes[draft.scope].values;
         let checked = params::check((&draft.name, draft.at), &offered.stage, &given, values, &mut self.found);

@@ -73,6 +73,7 @@ impl<'a> Resolver<'a> {
         &mut self,
         spec: &'a Spec,
         prefix: String,
+        every: String,
         user: Option<(usize, &'a StageSpec)>,
     ) -> usize {
         let scope = self.scopes.len();
@@ -89,14 +90,17 @@ impl<'a> Resolver<'a> {
         });
         for stage in &spec.stages {
             let name = format!("{prefix}{}", stage.name.value);
+            let every = format!("{every}{}", stage.row_of.as_ref().unwrap_or(&stage.name.value));
             let member = match &stage.uses.value {
                 Use::Pipeline(inner) => {
-                    Member::Pipeline(self.enter(inner, format!("{name}/"), Some((scope, stage))))
+                    let user = Some((scope, stage));
+                    Member::Pipeline(self.enter(inner, format!("{name}/"), format!("{every}/"), user))
                 }
                 Use::Stage { id, version } => {
                     let offered = self.offered(id, *version, stage.uses.at);
                     self.written.push(stage);
                     self.stages.push(Draft {
+                        every,
                         with: stage.with.clone(),
                         isolate: stage.isolate,
                         limits: stage.limits,

@@ -56,11 +56,11 @@ impl Resolver<'_> {
         self.found.warn(at, format!("left out, because they come later: {}", names.join(", ")), help);
     }
 
-    /// The stages of that name, or of the pipeline that is the stage of that name.
+    /// The stages of that name, of the pipeline that is the stage of that name, or of all rows of an `each`.
     fn named(&mut self, plan: &Plan, argument: &str, name: &str) -> Vec<bool> {
         let within = format!("{name}/");
-        let is_meant: Vec<bool> =
-            plan.stages.iter().map(|s| s.name == name || s.name.starts_with(&within)).collect();
+        let means = |full: &String| full == name || full.starts_with(&within);
+        let is_meant: Vec<bool> = plan.stages.iter().map(|s| means(&s.name) || means(&s.every)).collect();
         if !is_meant.contains(&true) {
             let at = self.found.argument(&format!("{argument} {name}"));
             self.found.error(at, || {

@@ -37,6 +37,7 @@ pub fn compose(
         read,
         given,
         reads: Vec::new(),
+        row_of: BTreeMap::new(),
         open: Vec::new(),
         count: 0,
         within: BTreeMap::new(),
@@ -79,9 +80,13 @@ impl Reader<'_> {
         self.open.push(file.to_owned());
         self.expand(&mut root);
         let reads = std::mem::take(&mut self.reads);
+        let mut row_of = std::mem::take(&mut self.row_of);
         let mut spec = self.pipeline(file, &root);
         if let Some(spec) = &mut spec {
             spec.table_inputs = reads;
+            for stage in &mut spec.stages {
+                stage.row_of = row_of.remove(&stage.name.value);
+            }
         }
         self.open.pop();
         for (name, layers) in std::mem::replace(&mut self.within, outer) {

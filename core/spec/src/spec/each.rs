@@ -73,6 +73,7 @@ impl Reader<'_> {
                         }
                     }
                     self.fill(&mut node, row);
+                    self.row_of.insert(label.value.clone(), name.value.clone());
                     stages.push((label, node));
                 }
             }

@@ -25,6 +25,8 @@ pub(super) struct Reader<'r> {
     pub(super) given: &'r BTreeMap<String, String>,
     /// Inputs that are such tables.
     pub(super) reads: Vec<String>,
+    /// Stages of the file being read that stand for a row, and the stage with `each` that they come of.
+    pub(super) row_of: BTreeMap<String, String>,
     /// The pipelines that are being read, each used by the one before it.
     pub(super) open: Vec<String>,
     /// How many pipelines were read.
@@ -199,6 +201,7 @@ impl Reader<'_> {
         }
         Some(StageSpec {
             name: name.clone(),
+            row_of: None,
             uses,
             with,
             inputs,

@@ -1,4 +1,4 @@
-//! Seconds of a training step on the CPU: `training_step WIDTH INPUT STEPS THREADS`.
+//! Seconds of a training step on the CPU: `training_step WIDTH thin|thick X,Y,Z STEPS THREADS`, the input in voxels.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use ichor_image::parallel::Threads;
@@ -7,20 +7,25 @@ use ichor_unet_training::{Loss, Normalise, Optimiser, Patch, Trainer};
 use std::time::Instant;
 
 fn main() {
-    let args: Vec<usize> = std::env::args().skip(1).map(|a| a.parse().unwrap()).collect();
-    let [width, size, steps, threads] = args[..] else { panic!("WIDTH INPUT STEPS THREADS") };
-    let net = Architecture::thin(width);
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [width, pool, input, steps, threads] = &args[..] else {
+        panic!("WIDTH thin|thick X,Y,Z STEPS THREADS")
+    };
+    let width = width.parse().unwrap();
+    let net = if pool == "thick" { Architecture::thick(width) } else { Architecture::thin(width) };
+    let sizes: Vec<usize> = input.split(',').map(|n| n.parse().unwrap()).collect();
+    let shape: [usize; 3] = sizes.try_into().unwrap();
     let mut trainer = Trainer::new(&net, Weights::random(&net, 1)).unwrap();
-    let image = vec![0.5; size * size * size];
-    let n = net.output_shape([size; 3]).unwrap().iter().product();
+    let image = vec![0.5; shape.iter().product()];
+    let n = net.output_shape(shape).unwrap().iter().product();
     let (target, weight) = (vec![1; n], vec![1.0; n]);
-    for seed in 0..steps {
+    for seed in 0..steps.parse().unwrap() {
         let start = Instant::now();
-        let patch = Patch { image: &image, shape: [size; 3], target: &target, weight: &weight };
+        let patch = Patch { image: &image, shape, target: &target, weight: &weight };
         let normalise = Normalise { share: 0.01, seen: seed, running: false };
-        let loss =
-            trainer.learn(&Threads(threads), patch, Loss::CrossEntropy, normalise, 0.5, seed as u64).unwrap();
+        let threads = Threads(threads.parse().unwrap());
+        let loss = trainer.learn(&threads, patch, Loss::CrossEntropy, normalise, 0.5, seed as u64).unwrap();
         trainer.step(1e-3, Optimiser::Sgd { momentum: 0.9 }, seed + 1);
-        println!("{:.2} s, loss {loss:.3}", start.elapsed().as_secs_f64());
+        println!("{:.3} s, loss {loss:.3}", start.elapsed().as_secs_f64());
     }
 }
