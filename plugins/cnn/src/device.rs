@@ -5,6 +5,7 @@ use ichor_sdk::prelude::*;
 use ichor_unet::{Architecture, Engine, Isa, Precision, Stop, Weights};
 #[cfg(feature = "cuda")]
 use ichor_unet_burn::cuda::Gpu;
+use ichor_unet_training::{Learned, Lesson, Trainer};
 
 /// Where the network runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
@@ -141,6 +142,24 @@ pub fn predictor(
         #[cfg(feature = "cuda")]
         Device::Cuda => Ok(Box::new(Gpu::new(net, weights, precision)?)),
         _ => cpu(net, weights, precision),
+    }
+}
+
+/// What a patch teaches the network, on a device.
+///
+/// # Errors
+/// The patch does not fit the network, or the device fails.
+pub fn learn(
+    device: Device,
+    par: &dyn Parallel,
+    net: &Architecture,
+    trainer: &Trainer,
+    lesson: Lesson,
+) -> Result<Learned, String> {
+    match device {
+        #[cfg(feature = "cuda")]
+        Device::Cuda => ichor_unet_burn::cuda::learn(net, trainer.weights(), lesson),
+        _ => trainer.differentiate(par, lesson),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::card::{Card, FORM, Images, Kind, Network, Unit};
 use crate::checkpoint::{Measured, State, load, save};
 use crate::curve::svg;
-use crate::device::{Device, Predictor, cpu};
+use crate::device::{Device, Predictor, learn, predictor};
 use crate::model::Model;
 use crate::occupied::Occupied;
 use crate::patches::{Case, Drawing};
@@ -13,7 +13,7 @@ use ichor_image::Turn;
 use ichor_sdk::json::json;
 use ichor_sdk::prelude::*;
 use ichor_unet::{Architecture, Precision, Stop, Weights};
-use ichor_unet_training::{Loss, Normalise, Optimiser, Patch, Trainer};
+use ichor_unet_training::{Dropping, Lesson, Loss, Normalise, Optimiser, Patch, Trainer};
 
 /// What is made small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
@@ -43,7 +43,7 @@ enum Schedule {
 /// `validation` cases are held out: the weights with their best mean Dice coefficient are kept.
 ///
 /// The defaults are the paper's, but for the width and the number of patches, which fit a processor's day. With
-/// `checkpoint` a training that was stopped goes on where it was, to the same bytes. It runs on the processor.
+/// `checkpoint` a training that was stopped goes on where it was, on a processor to the same bytes.
 #[derive(Stage)]
 #[stage(id = "train-unet3d", version = "0.1.0")]
 #[input(cts, kind = "volume", unit = "HU", many, doc = "head CTs without contrast")]
@@ -135,6 +135,9 @@ pub struct TrainUnet3d {
     patience: usize,
     /// File that keeps the training's state, for going on after a stop.
     checkpoint: Option<String>,
+    /// `auto` takes an NVIDIA GPU where there is one and the processor otherwise; `cuda` is refused without a GPU.
+    #[param(default = "auto")]
+    device: Device,
     /// Memory for a tile of a validation.
     #[param(default = 1024, min = 16, max = 1000000, unit = "MiB")]
     memory_mib: u64,
@@ -173,7 +176,10 @@ impl Run for TrainUnet3d {
         let (augmented, angle) = (self.augmented, self.angle.to_radians());
         let balanced = self.loss == Aim::CrossEntropy;
         let drawing = Drawing { output, margin: net.margin(), window, side, augmented, angle, balanced };
-        let settings = self.settings(run, &model, cases.len());
+        let (device, why) = self.device.choose()?;
+        let why = why.map_or(String::new(), |why| format!(": {why}"));
+        run.info(&format!("trains on {}{why}", device.name()));
+        let settings = self.settings(run, &model, cases.len(), device);
         let mut trainer = Trainer::new(&net, model.weights.clone()).map_err(Error::bad_input)?;
         let mut state = State { settings: settings.clone(), ..State::default() };
         let mut best = model.weights.clone();
@@ -200,10 +206,14 @@ impl Run for TrainUnet3d {
             let n = state.patches as u64;
             let drawn = drawing.draw(run, train, run.seed(), n);
             let patch = Patch { image: &drawn.image, shape, target: &drawn.target, weight: &drawn.weight };
-            let seed = ichor_image::random::at(run.seed() ^ 0xd809, n);
+            let drop =
+                Dropping { share: self.dropout, seed: ichor_image::random::at(run.seed() ^ 0xd809, n) };
             let running = state.patches as f64 >= self.settled * self.patches as f64;
             let normalise = Normalise { share: self.running, seen: state.patches, running };
-            sum += trainer.learn(run, patch, loss, normalise, self.dropout, seed).map_err(Error::internal)?;
+            let learned = learn(device, run, &net, &trainer, Lesson { patch, loss, normalise, drop });
+            let learned = learned.map_err(Error::internal)?;
+            trainer.take(&learned, normalise);
+            sum += learned.loss;
             state.patches += 1;
             let last = state.patches == self.patches;
             if state.patches.is_multiple_of(self.batch) || last {
@@ -218,7 +228,7 @@ impl Run for TrainUnet3d {
             run.progress(fraction, &format!("patch {} of {}", state.patches, self.patches));
             // A checkpoint between two patches of a step would lose the gradient of the first.
             if last || state.patches >= since + self.every && state.patches.is_multiple_of(self.batch) {
-                let dice = self.validate(run, &net, trainer.weights(), held, window)?;
+                let dice = self.validate(run, &net, trainer.weights(), held, window, device)?;
                 let mean = sum / (state.patches - since) as f64;
                 state.history.push(Measured { patches: state.patches, loss: mean, dice });
                 let row = state.history.len() - 1;
@@ -234,7 +244,7 @@ impl Run for TrainUnet3d {
                 }
             }
         }
-        self.emit(run, model.card, best, &state, train.len(), held.len())
+        self.emit(run, model.card, best, &state, [train.len(), held.len()], device)
     }
 
     fn plan(&self, run: &Context) -> Result<Need> {
@@ -250,10 +260,15 @@ impl Run for TrainUnet3d {
             .filter_map(|l| Some((l, sizes.iter().find(|s| s.name == l.name)?)))
             .map(|(l, s)| 2 * l.outputs * s.shape.iter().product::<usize>())
             .sum();
-        let patch = 7 * maps as u64;
         let weights = 24 * net.parameters() as u64;
         let tile = if self.validation > 0 { self.memory_mib << 20 } else { 0 };
-        Ok(Need { scratch_bytes: weights + patch.max(tile), device_bytes: 0 })
+        Ok(match self.device.choose()?.0 {
+            // Burn keeps what each operation was given: about eight maps a layer.
+            Device::Cuda => {
+                Need { scratch_bytes: weights, device_bytes: weights + (16 * maps as u64).max(tile) }
+            }
+            _ => Need { scratch_bytes: weights + (7 * maps as u64).max(tile), device_bytes: 0 },
+        })
     }
 }
 
@@ -348,7 +363,7 @@ impl TrainUnet3d {
     }
 
     /// Everything that decides the result, as text.
-    fn settings(&self, run: &Context, start: &Model, cases: usize) -> String {
+    fn settings(&self, run: &Context, start: &Model, cases: usize, device: Device) -> String {
         json!([
             start.card.text(),
             start.weights.convolutions.first().map(|c| &c.weight),
@@ -358,6 +373,7 @@ impl TrainUnet3d {
             (self.schedule == Schedule::Polynomial || self.settled < 1.0).then_some(self.patches),
             format!("{:?} {:?} {:?}", self.loss, self.schedule, self.optimiser),
             run.seed(),
+            device.name(),
         ])
         .to_string()
     }
@@ -374,11 +390,12 @@ impl TrainUnet3d {
         weights: &Weights,
         held: &[Case],
         window: [f32; 2],
+        device: Device,
     ) -> Result<Option<f64>> {
         if held.is_empty() {
             return Ok(None);
         }
-        let on = cpu(net, weights, Precision::F32).map_err(Error::internal)?;
+        let on = predictor(net, weights, device, Precision::F32).map_err(Error::internal)?;
         let mut sum = 0.0;
         for case in held {
             let occupied = Occupied::of(run, case.cavity, &case.turn, net.alignment());
@@ -418,8 +435,8 @@ impl TrainUnet3d {
         mut card: Card,
         weights: Weights,
         state: &State,
-        trained: usize,
-        held: usize,
+        [trained, held]: [usize; 2],
+        device: Device,
     ) -> Result<()> {
         let kept = state.history.get(state.best).copied().unwrap_or_default();
         card.training = json!({
@@ -427,7 +444,7 @@ impl TrainUnet3d {
             "seed": run.seed(), "optimiser": format!("{:?}", self.optimiser), "rate": self.rate, "momentum": self.momentum, "batch": self.batch,
             "dropout": self.dropout, "augmented": self.augmented, "angle_degrees": self.angle,
             "loss": format!("{:?}", self.loss), "schedule": format!("{:?}", self.schedule),
-            "running": self.running, "settled": self.settled, "device": Device::Cpu.name(),
+            "running": self.running, "settled": self.settled, "device": device.name(),
         });
         (card.name, card.version) = (self.name.clone(), self.model_version.clone());
         (card.licence, card.intended_use) = (self.licence.clone(), self.intended_use.clone());

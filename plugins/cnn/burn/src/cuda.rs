@@ -1,12 +1,15 @@
 //! NVIDIA GPUs through Burn.
 
+use crate::gradient::differentiate;
 use crate::network::{Unet, image, numbers};
+use burn::backend::Autodiff;
 use burn::cubecl::config::cache::CacheConfig;
 use burn::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
 use burn::tensor::activation::softmax;
 use burn::tensor::{FloatDType, Tensor};
 use burn_cuda::{Cuda, CudaDevice};
 use ichor_unet::{Architecture, Precision, Weights};
+use ichor_unet_training::{Learned, Lesson};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -90,6 +93,15 @@ impl Gpu {
     }
 }
 
+/// As [`ichor_unet_training::Trainer::differentiate`], on the first GPU. The convolutions may be computed in TF32.
+///
+/// # Errors
+/// The patch does not fit the network, or the device fails.
+pub fn learn(net: &Architecture, weights: &Weights, lesson: Lesson) -> Result<Learned, String> {
+    configure();
+    guarded(|| differentiate::<Autodiff<Cuda>>(net, weights, lesson, &CudaDevice::default()))
+}
+
 fn float(precision: Precision) -> FloatDType {
     match precision {
         Precision::F32 => FloatDType::F32,
@@ -132,6 +144,7 @@ mod tests {
     use super::*;
     use ichor_image::Serial;
     use ichor_unet::{Engine, Isa};
+    use ichor_unet_training::{Dropping, Loss, Normalise, Patch, Trainer};
 
     #[test]
     fn a_machine_without_a_gpu_says_so_and_one_with_it_computes() {
@@ -149,6 +162,15 @@ mod tests {
             let worst = got.iter().zip(&want).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(got.len() == want.len() && worst < tolerance, "{worst} in {precision:?}");
         }
+        let (target, weight) = (vec![1; 64], vec![1.0; 64]);
+        let patch = Patch { image: &input, shape, target: &target, weight: &weight };
+        let normalise = Normalise { share: 0.1, seen: 0, running: false };
+        let drop = Dropping { share: 0.3, seed: 1 };
+        let lesson = Lesson { patch, loss: Loss::DiceCrossEntropy, normalise, drop };
+        let trainer = Trainer::new(&net, weights.clone()).unwrap();
+        let want = trainer.differentiate(&Serial, lesson).unwrap();
+        let got = learn(&net, &weights, lesson).unwrap();
+        assert!((got.loss - want.loss).abs() < 1e-2, "{} for {}", got.loss, want.loss);
     }
 
     #[test]

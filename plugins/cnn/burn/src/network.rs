@@ -1,4 +1,4 @@
-//! The 3D U-Net of Patel et al. 2019 as a Burn module, for training and for the devices that Burn serves.
+//! The 3D U-Net of Patel et al. 2019 as a Burn module, for the devices that Burn serves.
 
 use burn::module::{Module, Param, RunningState};
 use burn::nn::conv::Conv3d;
@@ -147,7 +147,7 @@ pub fn numbers<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Result<Vec<f
     data.convert::<f32>().to_vec().map_err(|e| format!("{e:?}"))
 }
 
-fn parameter<B: Backend, const D: usize>(
+pub(crate) fn parameter<B: Backend, const D: usize>(
     values: &[f32],
     shape: [usize; D],
     device: &B::Device,
@@ -182,7 +182,7 @@ fn batch_norm<B: Backend>(norm: &Norm, device: &B::Device) -> BatchNorm<B> {
 }
 
 /// The largest of every block of `pool` voxels. Burn pools two axes at a time.
-fn pooled<B: Backend>(x: Tensor<B, 5>, pool: [usize; 3]) -> Tensor<B, 5> {
+pub(crate) fn pooled<B: Backend>(x: Tensor<B, 5>, pool: [usize; 3]) -> Tensor<B, 5> {
     let [n, c, z, y, w] = x.dims();
     let [pz, py, px] = pool;
     let x = max_pool2d(x.reshape([n * c, z, y, w]), [py, px], [py, px], [0; 2], [1; 2], false);
@@ -195,7 +195,7 @@ fn pooled<B: Backend>(x: Tensor<B, 5>, pool: [usize; 3]) -> Tensor<B, 5> {
 }
 
 /// Every voxel repeated to a block of `pool` voxels.
-fn repeated<B: Backend>(x: Tensor<B, 5>, pool: [usize; 3]) -> Tensor<B, 5> {
+pub(crate) fn repeated<B: Backend>(x: Tensor<B, 5>, pool: [usize; 3]) -> Tensor<B, 5> {
     let [n, c, z, y, w] = x.dims();
     let [pz, py, px] = pool;
     x.reshape([n * c, z, 1, y, 1, w, 1]).expand([n * c, z, pz, y, py, w, px]).reshape([
@@ -208,7 +208,7 @@ fn repeated<B: Backend>(x: Tensor<B, 5>, pool: [usize; 3]) -> Tensor<B, 5> {
 }
 
 /// The middle of a map, as large as `like` says.
-fn cropped<B: Backend>(x: Tensor<B, 5>, like: [usize; 5]) -> Tensor<B, 5> {
+pub(crate) fn cropped<B: Backend>(x: Tensor<B, 5>, like: [usize; 5]) -> Tensor<B, 5> {
     let [n, c, ..] = x.dims();
     let from: [usize; 5] = std::array::from_fn(|a| if a < 2 { 0 } else { (x.dims()[a] - like[a]) / 2 });
     let range = |a: usize| from[a]..from[a] + like[a];

@@ -3,7 +3,7 @@
 
 use ichor_image::parallel::Threads;
 use ichor_unet::{Architecture, Weights};
-use ichor_unet_training::{Loss, Normalise, Optimiser, Patch, Trainer};
+use ichor_unet_training::{Dropping, Lesson, Loss, Normalise, Optimiser, Patch, Trainer};
 use std::time::Instant;
 
 fn main() {
@@ -24,7 +24,9 @@ fn main() {
         let patch = Patch { image: &image, shape, target: &target, weight: &weight };
         let normalise = Normalise { share: 0.01, seen: seed, running: false };
         let threads = Threads(threads.parse().unwrap());
-        let loss = trainer.learn(&threads, patch, Loss::CrossEntropy, normalise, 0.5, seed as u64).unwrap();
+        let drop = Dropping { share: 0.5, seed: seed as u64 };
+        let loss =
+            trainer.learn(&threads, Lesson { patch, loss: Loss::CrossEntropy, normalise, drop }).unwrap();
         trainer.step(1e-3, Optimiser::Sgd { momentum: 0.9 }, seed + 1);
         println!("{:.3} s, loss {loss:.3}", start.elapsed().as_secs_f64());
     }

@@ -12,4 +12,4 @@ mod scale;
 mod trainer;
 
 pub use map::Map;
-pub use trainer::{Loss, Normalise, Optimiser, Patch, Trainer};
+pub use trainer::{Dropping, Learned, Lesson, Loss, Normalise, Optimiser, Patch, Spread, Trainer};

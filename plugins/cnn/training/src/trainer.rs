@@ -54,6 +54,15 @@ pub struct Patch<'a> {
     pub weight: &'a [f32],
 }
 
+/// Which values of the bottom scale are dropped.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dropping {
+    /// Share of the values, 0 to 1.
+    pub share: f64,
+    /// Decides which.
+    pub seed: u64,
+}
+
 /// A network in training.
 pub struct Trainer {
     net: Architecture,
@@ -65,6 +74,39 @@ pub struct Trainer {
     /// Adam's second moment.
     squares: Vec<[Vec<f32>; 3]>,
     patches: usize,
+}
+
+/// A patch, and what is done with it.
+#[derive(Clone, Copy)]
+pub struct Lesson<'a> {
+    /// The patch with its truth.
+    pub patch: Patch<'a>,
+    /// What is made small.
+    pub loss: Loss,
+    /// How maps are normalised.
+    pub normalise: Normalise,
+    /// What is dropped in the bottom scale.
+    pub drop: Dropping,
+}
+
+/// What a patch teaches: how its loss changes with the weights, and what its maps look like.
+pub struct Learned {
+    /// The loss.
+    pub loss: f64,
+    /// The gradient of each convolution: weight, then gamma and beta, or the bias of the last.
+    pub gradient: Vec<[Vec<f32>; 3]>,
+    /// Of what each convolution but the last made, without its bias.
+    pub maps: Vec<Spread>,
+}
+
+/// Mean and variance of a map.
+pub struct Spread {
+    /// One a channel.
+    pub mean: Vec<f32>,
+    /// One a channel, not corrected for the mean.
+    pub variance: Vec<f32>,
+    /// Of a channel.
+    pub voxels: usize,
 }
 
 /// What a layer's backward pass needs of its forward pass.
@@ -146,29 +188,45 @@ impl Trainer {
         Some(Norm { gamma: &norm.gamma, beta: &norm.beta, epsilon: norm.epsilon, slope: self.net.slope })
     }
 
-    /// Adds the gradient of a patch's loss, and moves the running mean and variance as `normalise` says. `dropout` is the share of values
-    /// dropped in the bottom scale; which ones is up to `seed`. Gives the loss.
+    /// Adds the gradient of a patch's loss, and moves the running mean and variance. Gives the loss.
     ///
     /// # Errors
     /// The patch does not fit the network.
-    pub fn learn(
-        &mut self,
-        par: &dyn Parallel,
-        patch: Patch,
-        loss: Loss,
-        normalise: Normalise,
-        dropout: f64,
-        seed: u64,
-    ) -> Result<f64, String> {
-        let (depth, by) = (self.net.depth, self.net.pool);
-        let voxels: usize = self.net.output_shape(patch.shape)?.iter().product();
-        if patch.target.len() != voxels || patch.weight.len() != voxels {
-            return Err(format!(
-                "the patch has {} targets and {} weights, not {voxels}",
-                patch.target.len(),
-                patch.weight.len()
-            ));
+    pub fn learn(&mut self, par: &dyn Parallel, lesson: Lesson) -> Result<f64, String> {
+        let learned = self.differentiate(par, lesson)?;
+        self.take(&learned, lesson.normalise);
+        Ok(learned.loss)
+    }
+
+    /// Adds what a patch taught to the gradient, and moves the running mean and variance as `normalise` says.
+    pub fn take(&mut self, learned: &Learned, normalise: Normalise) {
+        self.patches += 1;
+        for (sum, part) in self.gradient.iter_mut().zip(&learned.gradient) {
+            for (sum, part) in sum.iter_mut().zip(part) {
+                sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
+            }
         }
+        let share = normalise.share.max(1.0 / (normalise.seen + 1) as f64) as f32;
+        for (c, map) in self.weights.convolutions.iter_mut().zip(&learned.maps) {
+            let Some(norm) = &mut c.norm else { continue };
+            let voxels = map.voxels as f32;
+            for (k, bias) in c.bias.iter().enumerate() {
+                let variance = map.variance[k] * voxels / (voxels - 1.0).max(1.0);
+                norm.mean[k] += share * (map.mean[k] + bias - norm.mean[k]);
+                norm.variance[k] += share * (variance - norm.variance[k]);
+            }
+        }
+    }
+
+    /// The gradient of a patch's loss.
+    ///
+    /// # Errors
+    /// The patch does not fit the network.
+    pub fn differentiate(&self, par: &dyn Parallel, lesson: Lesson) -> Result<Learned, String> {
+        let Lesson { patch, loss, normalise, drop } = lesson;
+        let (depth, by) = (self.net.depth, self.net.pool);
+        patch.check(&self.net)?;
+        let mut learned = Learned { loss: 0.0, gradient: Vec::new(), maps: Vec::new() };
         let mut x = Map::from_volumes(patch.image, self.net.inputs, patch.shape);
         let mut saved = Vec::new();
         let mut skips = Vec::new();
@@ -177,7 +235,7 @@ impl Trainer {
                 let (mut y, s) = self.layer(par, 2 * scale + n, x, normalise);
                 saved.push(s);
                 if scale == depth {
-                    drop_some(&mut y, dropout, seed.wrapping_add(n as u64));
+                    drop.apply(&mut y, n);
                 }
                 x = y;
             }
@@ -201,16 +259,18 @@ impl Trainer {
         let c = &self.weights.convolutions[last];
         let scores = head(par, &x, &c.weight, &c.bias);
         let (value, mut dy) = loss.of(&scores, patch.target, patch.weight);
-        drop(scores);
+        learned.loss = value;
+        std::mem::drop(scores);
 
         let (w, b, dx) = head_backward(par, &x, &dy, &c.weight);
-        add_to(&mut self.gradient[last], [w, b, Vec::new()]);
-        drop(x);
+        // From the last convolution to the first.
+        learned.gradient.push([w, b, Vec::new()]);
+        std::mem::drop(x);
         dy = dx;
         let mut sides: Vec<Map> = Vec::new();
         for (scale, (skip, _)) in skips.iter().enumerate() {
             for _ in 0..2 {
-                dy = self.back(par, &mut saved, dy, normalise, true);
+                dy = self.back(par, &mut saved, dy, true, &mut learned);
             }
             let [down, side] = join_backward(par, &dy, below[depth - 1 - scale], skip.shape, by);
             sides.push(side);
@@ -219,9 +279,9 @@ impl Trainer {
         for scale in (0..=depth).rev() {
             for n in (0..2).rev() {
                 if scale == depth {
-                    drop_some(&mut dy, dropout, seed.wrapping_add(n as u64));
+                    drop.apply(&mut dy, n);
                 }
-                dy = self.back(par, &mut saved, dy, normalise, scale + n > 0);
+                dy = self.back(par, &mut saved, dy, scale + n > 0, &mut learned);
             }
             if scale > 0 {
                 let mut side = sides.pop().unwrap_or_else(|| Map::zeros(0, [0; 3]));
@@ -231,18 +291,19 @@ impl Trainer {
                 dy = side;
             }
         }
-        self.patches += 1;
-        Ok(value)
+        learned.gradient.reverse();
+        learned.maps.reverse();
+        Ok(learned)
     }
 
     /// The last saved layer backward: the gradient of its input, if it is `needed`.
     fn back(
-        &mut self,
+        &self,
         par: &dyn Parallel,
         saved: &mut Vec<Saved>,
         mut dy: Map,
-        normalise: Normalise,
         needed: bool,
+        learned: &mut Learned,
     ) -> Map {
         let Some(s) = saved.pop() else { return dy };
         let n = saved.len();
@@ -250,19 +311,12 @@ impl Trainer {
             Some(norm) => norm.backward(par, &s.convolved, &s.moments, &mut dy),
             None => (Vec::new(), Vec::new()),
         };
-        let voxels = (s.convolved.plane() * s.convolved.shape[2]) as f32;
+        let voxels = s.convolved.plane() * s.convolved.shape[2];
         drop(s.convolved);
-        add_to(&mut self.gradient[n], [backward_weight(par, &s.input, &dy), gamma, beta]);
-        let c = &mut self.weights.convolutions[n];
-        if let Some(norm) = &mut c.norm {
-            let share = normalise.share.max(1.0 / (normalise.seen + 1) as f64) as f32;
-            for (k, bias) in c.bias.iter().enumerate() {
-                let variance = s.moments.own_variance[k] * voxels / (voxels - 1.0).max(1.0);
-                norm.mean[k] += share * (s.moments.own_mean[k] + bias - norm.mean[k]);
-                norm.variance[k] += share * (variance - norm.variance[k]);
-            }
-        }
-        if needed { backward_input(par, &dy, &c.weight, s.input.channels) } else { dy }
+        learned.gradient.push([backward_weight(par, &s.input, &dy), gamma, beta]);
+        learned.maps.push(Spread { mean: s.moments.own_mean, variance: s.moments.own_variance, voxels });
+        let weight = &self.weights.convolutions[n].weight;
+        if needed { backward_input(par, &dy, weight, s.input.channels) } else { dy }
     }
 
     /// Moves the weights by the mean gradient of the patches since the last step, which is then forgotten. `number` counts
@@ -311,20 +365,34 @@ impl Trainer {
     }
 }
 
-fn add_to(sum: &mut [Vec<f32>; 3], parts: [Vec<f32>; 3]) {
-    for (sum, part) in sum.iter_mut().zip(parts) {
-        sum.iter_mut().zip(part).for_each(|(s, p)| *s += p);
+impl Dropping {
+    /// What value `at` of the map behind convolution `n` of the bottom scale is multiplied by: none, or more to make up for
+    /// those dropped. Values are counted x fastest, then y, then the channel, then z.
+    pub fn factor(&self, n: usize, at: usize) -> f32 {
+        if self.share <= 0.0 {
+            return 1.0;
+        }
+        let keep = (1.0 / (1.0 - self.share)) as f32;
+        if uniform_at(self.seed.wrapping_add(n as u64), at as u64) < self.share { 0.0 } else { keep }
+    }
+
+    fn apply(&self, x: &mut Map, n: usize) {
+        if self.share > 0.0 {
+            x.values_mut().iter_mut().enumerate().for_each(|(at, v)| *v *= self.factor(n, at));
+        }
     }
 }
 
-/// Drops values, and makes up for it in the others.
-fn drop_some(x: &mut Map, share: f64, seed: u64) {
-    if share <= 0.0 {
-        return;
-    }
-    let keep = (1.0 / (1.0 - share)) as f32;
-    for (v, n) in x.values_mut().iter_mut().zip(0..) {
-        *v *= if uniform_at(seed, n) < share { 0.0 } else { keep };
+impl Patch<'_> {
+    /// # Errors
+    /// The patch does not fit the network.
+    pub fn check(&self, net: &Architecture) -> Result<(), String> {
+        let voxels: usize = net.output_shape(self.shape)?.iter().product();
+        if self.target.len() == voxels && self.weight.len() == voxels {
+            return Ok(());
+        }
+        let (targets, weights) = (self.target.len(), self.weight.len());
+        Err(format!("the patch has {targets} targets and {weights} weights, not {voxels}"))
     }
 }
 
@@ -394,6 +462,7 @@ mod tests {
         (image, shape, target, weight)
     }
 
+    const DROP: Dropping = Dropping { share: 0.3, seed: 5 };
     const PATCH: Normalise = Normalise { share: 0.1, seen: 100, running: false };
 
     /// The loss where the weights are moved by `by` along a direction, and the slope that the gradient promises.
@@ -404,7 +473,7 @@ mod tests {
         let mut trainer = Trainer::new(&net, Weights::random(&net, 4)).unwrap();
         let mut slope = 0.0;
         if by == 0.0 {
-            trainer.learn(&Serial, patch, loss, PATCH, 0.3, 5).unwrap();
+            trainer.learn(&Serial, Lesson { patch, loss, normalise: PATCH, drop: DROP }).unwrap();
             let mut random = Random::new(1);
             for g in trainer.gradient().iter().flatten() {
                 slope += random.normal() * f64::from(*g);
@@ -423,7 +492,7 @@ mod tests {
                 None => go(&mut c.bias),
             }
         }
-        (trainer.learn(&Serial, patch, loss, PATCH, 0.3, 5).unwrap(), slope)
+        (trainer.learn(&Serial, Lesson { patch, loss, normalise: PATCH, drop: DROP }).unwrap(), slope)
     }
 
     #[test]
@@ -464,7 +533,17 @@ mod tests {
             let mut trainer = Trainer::new(&net, Weights::random(&net, 4)).unwrap();
             for n in 0..3 {
                 let patch = Patch { image: &image, shape, target: &target, weight: &weight };
-                trainer.learn(par, patch, Loss::CrossEntropy, PATCH, 0.5, n).unwrap();
+                trainer
+                    .learn(
+                        par,
+                        Lesson {
+                            patch,
+                            loss: Loss::CrossEntropy,
+                            normalise: PATCH,
+                            drop: Dropping { share: 0.5, seed: n },
+                        },
+                    )
+                    .unwrap();
                 trainer.step(0.01, Optimiser::Sgd { momentum: 0.9 }, 1);
             }
             trainer.weights().clone()
@@ -489,7 +568,19 @@ mod tests {
         for n in 0..60 {
             // The last steps as the network will be used.
             let normalise = Normalise { running: n >= 40, ..PATCH };
-            losses.push(trainer.learn(&Serial, patch, Loss::CrossEntropy, normalise, 0.0, n).unwrap());
+            losses.push(
+                trainer
+                    .learn(
+                        &Serial,
+                        Lesson {
+                            patch,
+                            loss: Loss::CrossEntropy,
+                            normalise,
+                            drop: Dropping { share: 0.0, seed: n },
+                        },
+                    )
+                    .unwrap(),
+            );
             trainer.step(0.05, Optimiser::Sgd { momentum: 0.9 }, 1);
         }
         assert!(losses[59] < 0.3 * losses[0], "{losses:?}");
