@@ -198,6 +198,19 @@ outputs: { ct: fit }
 }
 
 #[test]
+fn the_same_list_written_twice_is_connected_row_by_row() {
+    let text = "
+ichor: 1
+stages:
+  head: { each: [{ seed: 3 }, { seed: 5 }], use: phantom-head }
+  fit: { each: [{ seed: 3 }, { seed: 5 }], use: resample, in: { image: head.ct }, with: { spacing: [1, 1, 1] } }
+outputs: { ct: fit }
+";
+    let plan = plan_of(&[("dir/p.yaml", text)], &[], &[]).unwrap();
+    assert_eq!(sources(&plan, "fit-2", "image"), ["head-2"]);
+}
+
+#[test]
 fn an_overlay_changes_all_rows() {
     let text = "
 ichor: 1

@@ -32,7 +32,7 @@ type Cells = BTreeMap<String, Spanned<Node>>;
 
 /// A stage with `each`: of what, and its rows.
 struct Many {
-    of: Node,
+    of: serde_json::Value,
     rows: Vec<Row>,
 }
 
@@ -105,7 +105,7 @@ impl Reader<'_> {
             let Some(each) = Fields(fields).get("each") else { continue };
             // With a mistake it has no rows, so that stages connected to it are not called unknown.
             let rows = self.rows(each, defaults).unwrap_or_default();
-            many.insert(name.value.clone(), Many { of: each.value.clone(), rows });
+            many.insert(name.value.clone(), Many { of: each.value.to_json(), rows });
         }
         many
     }
