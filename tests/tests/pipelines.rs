@@ -39,6 +39,7 @@ fn the_networks_that_come_along_find_a_haematoma() {
     let made = ichor(arguments).current_dir(case.path("")).output().unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     assert!(dice(&case, "demo/score.tsv") > 0.85);
+    assert!(case.read("demo/picture.png").starts_with(b"\x89PNG"));
     let pipeline = case.write(
         "thick.yaml",
         format!(

@@ -135,6 +135,14 @@ fn an_input_that_is_connected_is_read_by_a_stage_of_its_own() {
 }
 
 #[test]
+fn an_output_that_is_kept_as_it_is_made_comes_of_its_stage() {
+    let user = "ichor: 1\ninputs: { scan: { kind: volume, unit: HU } }\nstages:\n  lesion: { use: q.yaml, in: { ct: $inputs.scan }                 }\noutputs: { picture: lesion.picture }\n";
+    let made = plan(&[("p.yaml", user), ("q.yaml", LESION)]).unwrap();
+    let source = made.outputs[0].source;
+    assert_eq!(made.stages[source.stage].name, "lesion/look");
+}
+
+#[test]
 fn an_input_left_out_connects_nothing() {
     let text = "ichor: 1\ninputs: { atlas: { kind: mask, default: null }, ct: { kind: volume, unit: HU } }\nstages:\n  \
                 thin: { use: resample, in: { image: $inputs.ct, reference: $inputs.atlas } }\noutputs: { o: thin }\n";

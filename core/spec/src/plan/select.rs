@@ -20,8 +20,10 @@ impl Resolver<'_> {
                 stage.reuse_only = before[n] && !again[n];
             }
         }
-        let roots: Vec<bool> =
+        let mut roots: Vec<bool> =
             plan.stages.iter().zip(on_demand).map(|(s, only)| !only || s.stage.outputs.is_empty()).collect();
+        // What is kept as it is made has no writer that needs it.
+        plan.outputs.iter().for_each(|output| roots[output.source.stage] = true);
         let mut keep = plan.needed(&roots);
         if let Some(until) = &until {
             keep = plan.needed(until);
