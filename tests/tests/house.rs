@@ -51,7 +51,7 @@ fn dependencies_point_one_way() {
         // The network in parts: its engine, its training, Burn and the GPU; one plugin puts them together.
         ("ichor-unet", &["ichor-image"]),
         ("ichor-unet-training", &["ichor-image", "ichor-unet"]),
-        ("ichor-unet-burn", &["ichor-image", "ichor-unet"]),
+        ("ichor-unet-burn", &["ichor-image", "ichor-unet", "ichor-unet-training"]),
         (
             "ichor-plugin-cnn",
             &["ichor-sdk", "ichor-image", "ichor-unet", "ichor-unet-burn", "ichor-unet-training"],

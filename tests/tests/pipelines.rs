@@ -41,21 +41,21 @@ fn the_networks_that_come_along_find_a_haematoma() {
     assert!(dice(&case, "demo/score.tsv") > 0.85);
     assert!(case.read("demo/picture.png").starts_with(b"\x89PNG"));
     let pipeline = case.write(
-        "thick.yaml",
+        "thin.yaml",
         format!(
             "
 ichor: 1
-name: thick
+name: thin
 seed: 11
 stages:
-  head: {{ use: phantom-head, with: {{ shape: [200, 230, 34], spacing: [0.95, 0.95, 5], haematoma_ml: 25 }} }}
-  find: {{ use: {}/pipelines/ich-thick.yaml, in: {{ ct: head.ct }} }}
+  head: {{ use: phantom-head, with: {{ shape: [150, 175, 112], spacing: [1.35, 1.35, 1.5], haematoma_ml: 25 }} }}
+  find: {{ use: {}/pipelines/ich-thin.yaml, in: {{ ct: head.ct }} }}
   score: {{ use: evaluate-segmentation, in: {{ mask: find.mask, reference: head.haematoma }} }}
 outputs: {{ score: score.table }}
 ",
             root().display()
         ),
     );
-    run_ok(["run", &pipeline, "-o", &case.path("thick")]);
-    assert!(dice(&case, "thick/score.tsv") > 0.85);
+    run_ok(["run", &pipeline, "-o", &case.path("thin")]);
+    assert!(dice(&case, "thin/score.tsv") > 0.85);
 }
