@@ -1,4 +1,4 @@
-//! Seconds of a training step on the CPU: `training_step WIDTH INPUT STEPS`.
+//! Seconds of a training step on the CPU: `burn_training_step WIDTH INPUT STEPS`.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
 
 use burn::backend::Autodiff;
