@@ -6,17 +6,19 @@ use ichor_spec::{Catalogue, Options, Override, Plan, PluginManifest, compose, re
 use std::collections::BTreeMap;
 
 fn plan_of(files: &[(&str, &str)], given: &[(&str, &str)], with: &[&str]) -> Result<Plan, String> {
+    let inputs = given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    plan_with(files, with, &Options { inputs, ..Options::default() })
+}
+
+fn plan_with(files: &[(&str, &str)], with: &[&str], options: &Options) -> Result<Plan, String> {
     let mut catalogue = Catalogue::new();
     catalogue.add(PluginManifest::parse(include_str!("stages.json").as_bytes()).unwrap());
     let files: BTreeMap<&str, &str> = files.iter().copied().collect();
     let read =
         |name: &str| files.get(name).map(|t| (*t).to_owned()).ok_or_else(|| "there is none".to_owned());
-    let inputs: BTreeMap<String, String> =
-        given.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let with: Vec<String> = with.iter().map(|w| (*w).to_owned()).collect();
-    let spec = compose("dir/p.yaml", &with, &inputs, &read).map_err(|e| e.to_string())?;
-    let options = Options { inputs, ..Options::default() };
-    resolve(&spec, &catalogue, &options).map_err(|e| e.to_string())
+    let spec = compose("dir/p.yaml", &with, &options.inputs, &read).map_err(|e| e.to_string())?;
+    resolve(&spec, &catalogue, options).map_err(|e| e.to_string())
 }
 
 /// Name and parameter of every stage that uses `id`.
@@ -146,11 +148,7 @@ stages:
   last: { use: resample, in: { image: fit.image }, with: { spacing: [1, 1, 1] } }
 outputs: { out: last }
 ";
-    let files: BTreeMap<&str, &str> = [("p.yaml", text), ("q.yaml", part)].into();
-    let read = |name: &str| files.get(name).map(|t| (*t).to_owned()).ok_or_else(|| "none".to_owned());
-    let spec = compose("p.yaml", &[], &BTreeMap::new(), &read).unwrap();
-    let mut catalogue = Catalogue::new();
-    catalogue.add(PluginManifest::parse(include_str!("stages.json").as_bytes()).unwrap());
+    let files = [("dir/p.yaml", text), ("dir/q.yaml", part)];
     let set = |stage: &str, param: &str, value: &str| Override {
         stage: stage.to_owned(),
         param: param.to_owned(),
@@ -164,7 +162,7 @@ outputs: { out: last }
         ],
         ..Options::default()
     };
-    let plan = resolve(&spec, &catalogue, &options).unwrap();
+    let plan = plan_with(&files, &[], &options).unwrap();
     let noise: Vec<String> = values(&plan, "phantom-head", "noise").into_iter().map(|(_, v)| v).collect();
     assert_eq!(noise, ["7.0", "9.0", "7.0"]);
     let spacing: BTreeMap<_, _> = values(&plan, "resample", "spacing").into_iter().collect();
@@ -174,10 +172,10 @@ outputs: { out: last }
     );
     options.until = Some("head".to_owned());
     let names: Vec<String> =
-        resolve(&spec, &catalogue, &options).unwrap().stages.into_iter().map(|s| s.name).collect();
+        plan_with(&files, &[], &options).unwrap().stages.into_iter().map(|s| s.name).collect();
     assert_eq!(names, ["head-1", "head-2", "head-3"]);
     options.overrides = vec![set("heads", "noise", "7")];
-    let error = resolve(&spec, &catalogue, &options).unwrap_err().to_string();
+    let error = plan_with(&files, &[], &options).unwrap_err();
     assert!(error.contains("no stage `heads`"), "{error}");
 }
 
