@@ -16,8 +16,8 @@
  * RULES THAT HOLD EVERYWHERE
  *   Strings   UTF-8, pointer + length, not NUL-terminated, valid for the call they are passed to.
  *   Memory    Who allocates frees. Voxel outputs are allocated by the host (run->new_tensor), bytes
- *             are copied by it (run->emit_bytes) or made in its memory (run->emit_scratch); nothing
- *             malloc'ed on one side is free'd on the other.
+ *             are copied by it (run->emit_bytes, run->write_blob); nothing malloc'ed on one side is
+ *             free'd on the other.
  *   Inputs    Read-only. A worker process sees them through read-only memory.
  *   Errors    Return a status; write one sentence for the person at the terminal into *err: what is
  *             wrong, where, and what to do. No errno, no thread-local state.
@@ -246,10 +246,12 @@ struct ichor_run {
    * depend on n and grain alone. body must not call parallel_for and must not unwind. */
   ichor_status (*parallel_for)(const ichor_run *, uint64_t n, uint64_t grain,
                                void (*body)(void *user, uint64_t begin, uint64_t end), void *user);
-  /* since 1.1. [run-thread] Like emit_bytes without the copy: the bytes are the first `len` of a block
-   * that `scratch` gave. The host takes the block, also when it refuses: do not touch it again. Ask for
-   * as much as there may be; memory that was never written costs nothing. */
-  ichor_status (*emit_scratch)(const ichor_run *, uint32_t port, ichor_kind, void *block, size_t len);
+  /* since 1.1. [run-thread] A BLOB output that need not fit into memory: its bytes from `offset` on. The
+   * first call makes the output, the host keeps it in a file of its own until the run has succeeded. It
+   * ends behind the last byte written; what was skipped is zero. In plan() it declares the output. */
+  ichor_status (*write_blob)(const ichor_run *, uint32_t port, uint64_t offset, const void *, size_t);
+  /* since 1.1. [run-thread] Reads it again, as it is kept. ICHOR_IO when it has fewer bytes. */
+  ichor_status (*read_blob)(const ichor_run *, uint32_t port, uint64_t offset, void *, size_t);
 };
 
 /* ---------------------------------------------------------------- what a plugin offers ------- */
@@ -298,7 +300,7 @@ ICHOR_ASSERT(sizeof(ichor_dl_tensor) == 48);
 ICHOR_ASSERT(sizeof(ichor_geometry) == 136);
 ICHOR_ASSERT(sizeof(ichor_value) == 104);
 ICHOR_ASSERT(sizeof(ichor_host) == 64);
-ICHOR_ASSERT(sizeof(ichor_run) == 112);
+ICHOR_ASSERT(sizeof(ichor_run) == 120);
 ICHOR_ASSERT(sizeof(ichor_plan) == 32);
 ICHOR_ASSERT(sizeof(ichor_plugin) == 80);
 ICHOR_ASSERT(offsetof(ichor_plugin, manifest) == 16);

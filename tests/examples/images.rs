@@ -8,6 +8,7 @@
 use ichor_host::Value;
 use ichor_tests::stage::Bench;
 use serde_json::{Value as Json, json};
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,7 +41,8 @@ fn main() {
             let image = load();
             time(&|| {
                 let file = save(&image, argument(3).parse().unwrap());
-                std::fs::write(argument(2), file.bytes()).unwrap();
+                let mut to = std::fs::File::create(argument(2)).unwrap();
+                file.parts().for_each(|part| to.write_all(&part).unwrap());
                 file
             });
         }

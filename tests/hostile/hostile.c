@@ -138,17 +138,13 @@ static ichor_status twice(const ichor_run *run, ichor_error *err) {
   return make_mask(run) ? fail(err, ICHOR_INTERNAL, "the host made the same output twice") : ICHOR_OK;
 }
 
-/* Hands over what is no scratch memory, more than it is, and all of it for a port that takes no bytes. */
+/* Writes bytes for a port that takes none, for none at all, from nowhere, and reads what was never written. */
 static ichor_status gives(const ichor_run *run, ichor_error *err) {
-  static char mine[64];
-  char *block = run->scratch(run, 64, 16), *again = run->scratch(run, 64, 16);
-  if (!block || !again) return fail(err, ICHOR_OUT_OF_MEMORY, "no scratch memory");
-  memset(again, 0, 64);
-  if (run->emit_scratch(run, MASK, ICHOR_BLOB, mine, 64) == ICHOR_OK ||
-      run->emit_scratch(run, MASK, ICHOR_BLOB, block + 16, 16) == ICHOR_OK ||
-      run->emit_scratch(run, MASK, ICHOR_BLOB, block, 65) == ICHOR_OK ||
-      run->emit_scratch(run, MASK, ICHOR_BLOB, again, 64) == ICHOR_OK ||
-      run->emit_scratch(run, MASK, ICHOR_BLOB, again, 64) == ICHOR_OK)
+  char mine[64] = {0};
+  if (run->write_blob(run, MASK, 0, mine, 64) == ICHOR_OK || run->write_blob(run, 99, 0, mine, 64) == ICHOR_OK ||
+      run->write_blob(run, MASK, 0, NULL, 64) == ICHOR_OK || run->write_blob(run, MASK, 0, mine, SIZE_MAX) == ICHOR_OK ||
+      run->write_blob(run, MASK, UINT64_MAX, mine, 64) == ICHOR_OK || run->read_blob(run, MASK, 0, mine, 1) == ICHOR_OK ||
+      run->read_blob(run, 99, 0, mine, 1) == ICHOR_OK || run->read_blob(run, MASK, 0, NULL, 1) == ICHOR_OK)
     return fail(err, ICHOR_INTERNAL, "the host took what it must not take");
   return well(run, err);
 }

@@ -92,6 +92,7 @@ impl Bench {
             seed: 1,
             max_threads: self.host.budget().threads(),
             limits: self.limits,
+            folder: Some(&std::env::temp_dir()),
             cancel: &AtomicBool::new(false),
             sink: self,
         };

@@ -178,8 +178,9 @@ pub struct ichor_run {
     pub parallel_for:
         unsafe extern "C" fn(*const ichor_run, u64, u64, Option<ichor_body>, *mut c_void) -> ichor_status,
     /// Since 1.1.
-    pub emit_scratch:
-        unsafe extern "C" fn(*const ichor_run, u32, ichor_kind, *mut c_void, usize) -> ichor_status,
+    pub write_blob: unsafe extern "C" fn(*const ichor_run, u32, u64, *const c_void, usize) -> ichor_status,
+    /// Since 1.1.
+    pub read_blob: unsafe extern "C" fn(*const ichor_run, u32, u64, *mut c_void, usize) -> ichor_status,
 }
 
 #[repr(C)]

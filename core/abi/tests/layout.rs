@@ -111,7 +111,7 @@ fn structs() -> Vec<Struct> {
         ichor_host { size, abi_major, abi_minor, ctx, name, version, log, extension }
         ichor_run {
             size, max_threads, ctx, seed, input, new_tensor, forward, emit_bytes, set_meta, scratch, cancelled,
-            progress, log, parallel_for, emit_scratch,
+            progress, log, parallel_for, write_blob, read_blob,
         }
         ichor_plan { size, reserved, scratch_bytes, device_bytes, relative_cost }
         ichor_plugin {

@@ -187,10 +187,10 @@ impl Cache {
             touch(&path);
             return Ok(());
         }
-        let (described, bytes) = (value.described(), value.bytes());
-        let element = described.element();
-        let blocks: Vec<io::Result<Vec<u8>>> = map_ranges(&host.parallel(), bytes.len(), BLOCK, &|range| {
-            zstd::bulk::compress(&apart(&bytes[range], element), LEVEL)
+        let described = value.described();
+        let (element, len) = (described.element(), described.len());
+        let blocks: Vec<io::Result<Vec<u8>>> = map_ranges(&host.parallel(), len, BLOCK, &|range| {
+            zstd::bulk::compress(&apart(&value.part(range), element), LEVEL)
         });
         let blocks = blocks.into_iter().collect::<io::Result<Vec<_>>>()?;
         let head = Head { described, blocks: blocks.iter().map(|b| b.len() as u32).collect() };

@@ -1,7 +1,9 @@
 //! Results on disk: all of them complete, or none.
 
 use crate::leftover::{is_left, mine};
-use crate::record::{OutputRecord, RunRecord, sha256};
+use crate::record::{OutputRecord, RunRecord, hex};
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -26,12 +28,27 @@ impl OutputDir {
         Ok(Self { dir: dir.to_owned(), staging })
     }
 
-    /// Writes a file into the staging folder.
-    pub(crate) fn stage(&self, name: &str, file: String, bytes: &[u8]) -> io::Result<OutputRecord> {
+    /// The staging folder.
+    pub(crate) fn staging(&self) -> &Path {
+        self.staging.path()
+    }
+
+    /// Writes a file into the staging folder, part by part.
+    pub(crate) fn stage<'a>(
+        &self,
+        name: &str,
+        file: String,
+        parts: impl IntoIterator<Item = Cow<'a, [u8]>>,
+    ) -> io::Result<OutputRecord> {
         let mut out = File::create(self.staging.path().join(&file))?;
-        out.write_all(bytes)?;
+        let (mut sum, mut bytes) = (Sha256::new(), 0);
+        for part in parts {
+            out.write_all(&part)?;
+            sum.update(&part);
+            bytes += part.len() as u64;
+        }
         out.sync_all()?;
-        Ok(OutputRecord { name: name.to_owned(), bytes: bytes.len() as u64, sha256: sha256(bytes), file })
+        Ok(OutputRecord { name: name.to_owned(), bytes, sha256: hex(&sum.finalize()), file })
     }
 
     /// Renames the staged files into place, the record last: it vouches for the others.
@@ -41,7 +58,7 @@ impl OutputDir {
         let name = if done { "run.json" } else { "failed-run.json" };
         let mut text = serde_json::to_string_pretty(record).map_err(io::Error::other)?;
         text.push('\n');
-        self.stage(name, name.to_owned(), text.as_bytes())?;
+        self.stage(name, name.to_owned(), [text.as_bytes().into()])?;
         if done {
             // While files are exchanged there is no record: a kill here leaves files without a voucher, not a
             // voucher for other files.
@@ -100,7 +117,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("a/b");
         let out = OutputDir::open(&dir).unwrap();
-        let record = out.stage("mask", "mask.nii.gz".into(), b"abc").unwrap();
+        let record = out.stage("mask", "mask.nii.gz".into(), [b"a"[..].into(), b"bc"[..].into()]).unwrap();
         // SHA-256 of "abc": FIPS 180-2, appendix B.1.
         assert_eq!(record.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert!(!dir.join("mask.nii.gz").exists());

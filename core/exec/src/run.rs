@@ -64,7 +64,7 @@ pub enum RunError {
         /// What the system said.
         source: io::Error,
     },
-    /// What is connected to a stage is not what it takes. Nothing ran.
+    /// What is connected to a stage is not what it takes, or it refuses its parameters. Nothing ran.
     #[error("{0}")]
     Misfit(String),
     /// A stage needs more memory than the run may use. Nothing ran.
@@ -136,6 +136,7 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
         sums: &sums,
         memory: request.memory,
         needs: &needs,
+        folder: dir.staging(),
     };
     let Finished { ended, outputs: values } = run_stages(&work);
     let failures = failures(plan, &ended);
@@ -166,7 +167,7 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
                 .as_ref()
                 .ok_or_else(|| RunError::Failed(vec![format!("output {} was not made", output.name)]))?;
             let file = file_name(&output.name, value).map_err(|why| RunError::Failed(vec![why]))?;
-            record.outputs.push(dir.stage(&output.name, file, value.bytes()).map_err(unwritable)?);
+            record.outputs.push(dir.stage(&output.name, file, value.parts()).map_err(unwritable)?);
         }
     }
     drop(values);
@@ -183,7 +184,8 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
     if failures.is_empty() { Ok(record) } else { Err(RunError::Failed(failures)) }
 }
 
-/// What the headers show to be connected wrongly is refused before anything runs.
+/// What the headers show to be connected wrongly, and parameters that a stage does not take, are refused before anything
+/// runs.
 fn refuse_misfits(plan: &Plan, known: &RunForecast) -> Result<(), RunError> {
     let mut wrong = plan.stages.iter().zip(&known.stages).filter(|(_, known)| known.misfit);
     match wrong.find_map(|(stage, known)| known.failure(stage)) {

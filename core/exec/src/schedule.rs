@@ -8,6 +8,7 @@ use crate::sums::{Sums, seed_of};
 use ichor_host::{Host, Job, Limits, PluginFile, Sink, StageError, Value};
 use ichor_spec::{Plan, PlannedStage};
 use std::collections::{BTreeSet, VecDeque};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Instant;
@@ -49,6 +50,8 @@ pub(crate) struct Work<'a> {
     pub memory: Option<u64>,
     /// For each stage, the bytes that it makes and needs of its own; read when there is a limit.
     pub needs: &'a [u64],
+    /// Where large blobs are kept until the run has succeeded.
+    pub folder: &'a Path,
 }
 
 /// What the stages came to.
@@ -368,6 +371,7 @@ fn run_stage(work: &Work, task: Task, send: &mpsc::Sender<Message>) {
             seed: seed_of(work.plan, stage),
             max_threads: work.host.budget().threads(),
             limits: Limits { seconds: stage.limits.seconds, bytes: stage.limits.bytes },
+            folder: Some(work.folder),
             cancel: work.cancel,
             sink: &StageSink(work.observer, index),
         };

@@ -181,6 +181,14 @@ impl Services for Notes<'_> {
         kind_from_code(kind).map_or(ICHOR_BAD_PARAMS, |kind| self.note(port, Described::of_bytes(kind)))
     }
 
+    fn write_blob(&self, port: u32, _: u64, _: &[u8]) -> ichor_status {
+        self.note(port, Described::of_bytes(Kind::Blob))
+    }
+
+    fn read_blob(&self, _: u32, _: u64, _: &mut [u8]) -> ichor_status {
+        ICHOR_UNSUPPORTED
+    }
+
     fn set_meta(&self, _: u32, _: &str) -> ichor_status {
         ICHOR_OK
     }

@@ -7,7 +7,6 @@ use crate::limits::Limits;
 use crate::outputs::{Outputs, check_kinds};
 use crate::parallel::{Share, Threads};
 use crate::pool::BufferPool;
-use crate::scratch::Filled;
 use crate::services::Services;
 use crate::value::{Shape, Value};
 use ichor_abi::*;
@@ -15,7 +14,7 @@ use ichor_spec::StageManifest;
 use std::collections::HashMap;
 use std::ffi::{OsString, c_void};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -46,6 +45,8 @@ pub struct Job<'a> {
     pub max_threads: usize,
     /// What it may use in a worker process.
     pub limits: Limits,
+    /// Folder for blobs that it writes piece by piece; without one they are kept in memory.
+    pub folder: Option<&'a Path>,
     /// Set to stop it.
     pub cancel: &'a AtomicBool,
     /// Hears it.
@@ -116,6 +117,12 @@ impl StageError {
     #[must_use]
     pub fn is_crash(&self) -> bool {
         matches!(self.status, ICHOR_CRASHED | ICHOR_PANICKED | ICHOR_INTERNAL)
+    }
+
+    /// Whether its parameters alone stand in the way.
+    #[must_use]
+    pub fn is_of_params(&self) -> bool {
+        self.status == ICHOR_BAD_PARAMS
     }
 
     /// Calls a function of a plugin and reads its error.
@@ -337,8 +344,12 @@ impl Services for Here<'_> {
         self.outputs.emit_bytes(port, kind, bytes)
     }
 
-    fn emit_filled(&self, port: u32, kind: ichor_kind, bytes: Filled) -> ichor_status {
-        self.outputs.emit_filled(port, kind, bytes)
+    fn write_blob(&self, port: u32, offset: u64, bytes: &[u8]) -> ichor_status {
+        self.outputs.write_blob(port, offset, bytes)
+    }
+
+    fn read_blob(&self, port: u32, offset: u64, out: &mut [u8]) -> ichor_status {
+        self.outputs.read_blob(port, offset, out)
     }
 
     fn set_meta(&self, port: u32, json: &str) -> ichor_status {

@@ -20,6 +20,7 @@ mod pool;
 mod scratch;
 mod services;
 mod shared;
+mod spool;
 mod value;
 mod wire;
 mod worker;

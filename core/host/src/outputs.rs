@@ -2,12 +2,13 @@
 
 use crate::job::{Breach, Job, Loops, StageError};
 use crate::pool::BufferPool;
-use crate::scratch::Filled;
+use crate::spool::Spool;
 use crate::value::{DType, Shape, Value, kind_from_code};
 use ichor_abi::*;
 use ichor_image::parallel::map_ranges;
 use ichor_image::{Affine, Grid};
 use ichor_spec::{Kind, PortDecl, StageManifest, Unit, VoxelForm, VoxelRules};
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The outputs of one run, as far as they are made.
@@ -27,6 +28,8 @@ struct Made {
     value: Value,
     /// It is an input: checked when it was made.
     forwarded: bool,
+    /// What is written piece by piece, in place of the value.
+    spool: Option<Spool>,
 }
 
 type Refused = (ichor_status, String);
@@ -99,7 +102,7 @@ impl<'a> Outputs<'a> {
             if let Some(about) = value.grid().and_then(|grid| self.about(&grid)) {
                 value.meta_mut().insert(GRID.to_owned(), about);
             }
-            self.put(port, Made { value: value.clone(), forwarded: false })?;
+            self.put(port, Made { value: value.clone(), forwarded: false, spool: None })?;
             Ok(value)
         }))
     }
@@ -123,28 +126,13 @@ impl<'a> Outputs<'a> {
             if let Some(grid) = value.grid() {
                 self.check_grid(decl, &grid)?;
             }
-            self.put(out, Made { value: Value::clone(value), forwarded: true })
+            self.put(out, Made { value: Value::clone(value), forwarded: true, spool: None })
         });
         self.answer(result).err().unwrap_or(ICHOR_OK)
     }
 
     pub(crate) fn emit_bytes(&self, port: u32, kind: ichor_kind, bytes: &[u8]) -> ichor_status {
-        self.emit(port, kind, bytes, Value::from_bytes)
-    }
-
-    pub(crate) fn emit_filled(&self, port: u32, kind: ichor_kind, filled: Filled) -> ichor_status {
-        self.emit(port, kind, filled, Value::from_filled)
-    }
-
-    fn emit<B: AsRef<[u8]>>(
-        &self,
-        port: u32,
-        kind: ichor_kind,
-        content: B,
-        value: impl FnOnce(Kind, B) -> Value,
-    ) -> ichor_status {
         let result = self.port(port).and_then(|decl| {
-            let bytes = content.as_ref();
             let name = &decl.name;
             let kind = kind_from_code(kind)
                 .filter(|k| matches!(k, Kind::Table | Kind::Doc | Kind::Blob))
@@ -159,9 +147,49 @@ impl<'a> Outputs<'a> {
                 check_table(bytes)
                     .map_err(|why| (ICHOR_BAD_PARAMS, format!("output `{name}` is no table: {why}")))?;
             }
-            self.put(port, Made { value: value(kind, content), forwarded: false })
+            self.put(port, Made { value: Value::from_bytes(kind, bytes), forwarded: false, spool: None })
         });
         self.answer(result).err().unwrap_or(ICHOR_OK)
+    }
+
+    pub(crate) fn write_blob(&self, port: u32, offset: u64, bytes: &[u8]) -> ichor_status {
+        let result = self.port(port).and_then(|decl| {
+            self.check_type(decl, Kind::Blob, Unit::None)?;
+            let lost = |e: io::Error| (ICHOR_IO, format!("output `{}` could not be kept: {e}", decl.name));
+            let mut state = self.lock();
+            let Some(slot) = state.made.get_mut(port as usize) else { return Ok(()) };
+            if slot.is_none() {
+                let spool = Spool::new(self.job.folder).map_err(lost)?;
+                let value = Value::from_bytes(Kind::Blob, []);
+                *slot = Some(Made { value, forwarded: false, spool: Some(spool) });
+            }
+            match slot.as_mut().and_then(|made| made.spool.as_mut()) {
+                Some(spool) => spool.write(offset, bytes).map_err(lost),
+                None => Err((ICHOR_BAD_PARAMS, format!("output `{}` was made twice", decl.name))),
+            }
+        });
+        self.answer(result).err().unwrap_or(ICHOR_OK)
+    }
+
+    pub(crate) fn read_blob(&self, port: u32, offset: u64, out: &mut [u8]) -> ichor_status {
+        let result = self.port(port).and_then(|decl| {
+            let state = self.lock();
+            let spool = state.made.get(port as usize).and_then(|m| m.as_ref()?.spool.as_ref());
+            let name = &decl.name;
+            let spool = spool
+                .ok_or_else(|| (ICHOR_BAD_PARAMS, format!("output `{name}` was read before written")))?;
+            spool
+                .read(offset, out)
+                .map_err(|e| (ICHOR_IO, format!("output `{name}` does not read back: {e}")))
+        });
+        self.answer(result).err().unwrap_or(ICHOR_OK)
+    }
+
+    /// Bytes written so far.
+    pub(crate) fn blob_len(&self, port: u32) -> usize {
+        let state = self.lock();
+        let spool = state.made.get(port as usize).and_then(|m| m.as_ref()?.spool.as_ref());
+        spool.map_or(0, Spool::len)
     }
 
     pub(crate) fn set_meta(&self, port: u32, json: &str) -> ichor_status {
@@ -253,7 +281,13 @@ impl<'a> Outputs<'a> {
         for (decl, made) in self.job.stage.outputs.iter().zip(made) {
             let name = &decl.name;
             let missing = || format!("it ended well without making its output `{name}`");
-            let made = made.ok_or_else(|| StageError::breach(Breach::Missing, &missing()))?;
+            let mut made = made.ok_or_else(|| StageError::breach(Breach::Missing, &missing()))?;
+            if let Some(spool) = made.spool {
+                let spooled = spool.finish().map_err(|e| {
+                    StageError::new(ICHOR_IO, format!("output `{name}` could not be kept: {e}"))
+                })?;
+                made.value = Value::from_spooled(spooled).with_meta(std::mem::take(made.value.meta_mut()));
+            }
             if let (Some(buffer), Some(shape), false) =
                 (made.value.buffer(), made.value.shape(), made.forwarded)
             {
@@ -478,6 +512,7 @@ mod tests {
             seed: 1,
             max_threads: 1,
             limits: Limits::default(),
+            folder: None,
             cancel: &AtomicBool::new(false),
             sink: &Deaf,
         };

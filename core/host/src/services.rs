@@ -1,6 +1,6 @@
 //! What `ichor_run` offers a stage, in front of whatever provides it.
 
-use crate::scratch::{Block, Filled};
+use crate::scratch::Block;
 use crate::value::{DType, Shape, Value, View, kind_from_code, unit_from_code};
 use ichor_abi::*;
 use std::ffi::c_void;
@@ -14,10 +14,8 @@ pub(crate) trait Services: Sync {
     fn new_tensor(&self, port: u32, shape: Shape) -> Result<Value, ichor_status>;
     fn forward(&self, out: u32, input: u32) -> ichor_status;
     fn emit_bytes(&self, port: u32, kind: ichor_kind, bytes: &[u8]) -> ichor_status;
-    /// Takes bytes that are the host's already; a copy where that is simpler.
-    fn emit_filled(&self, port: u32, kind: ichor_kind, bytes: Filled) -> ichor_status {
-        self.emit_bytes(port, kind, bytes.bytes())
-    }
+    fn write_blob(&self, port: u32, offset: u64, bytes: &[u8]) -> ichor_status;
+    fn read_blob(&self, port: u32, offset: u64, out: &mut [u8]) -> ichor_status;
     fn set_meta(&self, port: u32, json: &str) -> ichor_status;
     fn cancelled(&self) -> bool;
     fn progress(&self, fraction: f64, what: &str);
@@ -95,7 +93,8 @@ impl<'a> State<'a> {
             progress,
             log,
             parallel_for,
-            emit_scratch,
+            write_blob,
+            read_blob,
         }
     }
 }
@@ -215,27 +214,38 @@ unsafe extern "C" fn scratch(run: *const ichor_run, bytes: usize, align: usize) 
     }
 }
 
-unsafe extern "C" fn emit_scratch(
+unsafe extern "C" fn write_blob(
     run: *const ichor_run,
     port: u32,
-    kind: ichor_kind,
-    block: *mut c_void,
+    offset: u64,
+    bytes: *const c_void,
     len: usize,
 ) -> ichor_status {
-    // SAFETY: as `with` asks; a block of this run whose first `len` bytes the stage has written (ichor.h).
+    if (bytes.is_null() && len > 0) || len > isize::MAX as usize {
+        return ICHOR_BAD_PARAMS;
+    }
+    // SAFETY: `len` readable bytes for the call (ichor.h); as `with` asks.
     unsafe {
-        with(run, ICHOR_INTERNAL, |state| {
-            let mut all = state.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(place) = all.iter().position(|b| b.start().cast() == block) else {
-                return ICHOR_BAD_PARAMS;
-            };
-            let block = all.swap_remove(place);
-            drop(all);
-            if len > block.size() {
-                return ICHOR_BAD_PARAMS;
-            }
-            state.services.emit_filled(port, kind, Filled::new(block, len))
-        })
+        let bytes = if len == 0 { &[][..] } else { std::slice::from_raw_parts(bytes.cast::<u8>(), len) };
+        with(run, ICHOR_INTERNAL, |state| state.services.write_blob(port, offset, bytes))
+    }
+}
+
+unsafe extern "C" fn read_blob(
+    run: *const ichor_run,
+    port: u32,
+    offset: u64,
+    out: *mut c_void,
+    len: usize,
+) -> ichor_status {
+    if out.is_null() || len > isize::MAX as usize {
+        return ICHOR_BAD_PARAMS;
+    }
+    // SAFETY: `len` writable bytes for the call (ichor.h), zeroed before they are a slice; as `with` asks.
+    unsafe {
+        out.write_bytes(0, len);
+        let out = std::slice::from_raw_parts_mut(out.cast::<u8>(), len);
+        with(run, ICHOR_INTERNAL, |state| state.services.read_blob(port, offset, out))
     }
 }
 

@@ -2,13 +2,16 @@
 
 use crate::buffer::Buffer;
 use crate::pool::BufferPool;
-use crate::scratch::Filled;
+use crate::shared::Mapping;
+use crate::spool::Spooled;
 use ichor_abi::*;
 use ichor_image::{Affine, Grid};
 use ichor_spec::{Kind, Unit};
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
+use std::borrow::Cow;
 use std::ffi::{c_char, c_void};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Type of a voxel in memory.
@@ -131,7 +134,7 @@ enum Content {
         buffer: Arc<Buffer>,
     },
     Bytes(Arc<[u8]>),
-    Filled(Arc<Filled>),
+    Spooled(Arc<Spooled>),
     /// In a plan: known but for its bytes.
     Planned(Option<Shape>),
 }
@@ -176,8 +179,8 @@ impl Value {
         Self { kind, content: Content::Bytes(bytes.into()), meta: Map::new() }
     }
 
-    pub(crate) fn from_filled(kind: Kind, filled: Filled) -> Self {
-        Self { kind, content: Content::Filled(Arc::new(filled)), meta: Map::new() }
+    pub(crate) fn from_spooled(spooled: Spooled) -> Self {
+        Self { kind: Kind::Blob, content: Content::Spooled(Arc::new(spooled)), meta: Map::new() }
     }
 
     /// The same value with other metadata.
@@ -230,7 +233,7 @@ impl Value {
     pub(crate) fn shape(&self) -> Option<&Shape> {
         match &self.content {
             Content::Voxels { shape, .. } => Some(shape),
-            Content::Bytes(_) | Content::Filled(_) => None,
+            Content::Bytes(_) | Content::Spooled(_) => None,
             Content::Planned(shape) => shape.as_ref(),
         }
     }
@@ -243,7 +246,16 @@ impl Value {
     pub(crate) fn buffer(&self) -> Option<&Arc<Buffer>> {
         match &self.content {
             Content::Voxels { buffer, .. } => Some(buffer),
-            Content::Bytes(_) | Content::Filled(_) | Content::Planned(_) => None,
+            Content::Bytes(_) | Content::Spooled(_) | Content::Planned(_) => None,
+        }
+    }
+
+    /// Memory that other processes can be given for reading, if it lies in such.
+    pub(crate) fn mapping(&self) -> Option<&Mapping> {
+        match &self.content {
+            Content::Voxels { buffer, .. } => Some(buffer.mapping()),
+            Content::Spooled(spooled) => Some(spooled.mapping()),
+            Content::Bytes(_) | Content::Planned(_) => None,
         }
     }
 
@@ -253,9 +265,27 @@ impl Value {
         match &self.content {
             Content::Voxels { buffer, .. } => buffer.bytes(),
             Content::Bytes(bytes) => bytes,
-            Content::Filled(filled) => filled.bytes(),
+            Content::Spooled(spooled) => spooled.bytes(),
             Content::Planned(_) => &[],
         }
+    }
+
+    /// Some of [`Value::bytes`]. What lies in a file is read from there and does not stay in memory.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Cow<'_, [u8]> {
+        if let Content::Spooled(spooled) = &self.content
+            && let Some(bytes) = spooled.read(&range)
+        {
+            return Cow::Owned(bytes);
+        }
+        Cow::Borrowed(&self.bytes()[range])
+    }
+
+    /// All of [`Value::bytes`], in parts of at most 4 MiB.
+    pub fn parts(&self) -> impl Iterator<Item = Cow<'_, [u8]>> {
+        const PART: usize = 4 << 20;
+        let len = self.bytes().len();
+        (0..len).step_by(PART).map(move |at| self.part(at..(at + PART).min(len)))
     }
 
     /// Metadata.
@@ -411,7 +441,7 @@ impl View {
                 dtype = shape.dtype.code();
                 data = buffer.start().cast::<c_void>();
             }
-            Content::Bytes(_) | Content::Filled(_) => {
+            Content::Bytes(_) | Content::Spooled(_) => {
                 bytes = value.bytes().as_ptr().cast::<c_void>();
                 bytes_len = value.bytes().len() as u64;
             }

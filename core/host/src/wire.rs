@@ -62,6 +62,16 @@ pub(crate) enum ToHost {
         kind: i32,
         len: usize,
     },
+    WriteBlob {
+        port: u32,
+        offset: u64,
+        len: usize,
+    },
+    ReadBlob {
+        port: u32,
+        offset: u64,
+        len: usize,
+    },
     SetMeta {
         port: u32,
         json: String,
@@ -85,8 +95,8 @@ pub(crate) enum ToHost {
 
 /// The memory to send along with a value's description.
 pub(crate) fn memory_of(value: &Value) -> io::Result<OwnedFd> {
-    Ok(match value.buffer() {
-        Some(buffer) => buffer.mapping().read_only_fd()?,
+    Ok(match value.mapping() {
+        Some(mapping) => mapping.read_only_fd()?,
         None => copied(value.bytes())?.read_only_fd()?,
     })
 }

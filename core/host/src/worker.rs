@@ -10,7 +10,7 @@ use crate::job::{Host, Job, StageError};
 use crate::outputs::Outputs;
 use crate::shared::{Mapping, PAGE};
 use crate::value::Value;
-use crate::wire::{ToHost, ToWorker, Wire, memory_of};
+use crate::wire::{ToHost, ToWorker, Wire, copied, memory_of};
 use ichor_abi::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -278,15 +278,21 @@ impl Worker {
             ToHost::Forecast(_) => return Err(io::ErrorKind::InvalidData.into()),
             ToHost::Forward { out, input } => outputs.forward(out, input),
             ToHost::Emit { port, kind, len } => {
-                let fd = fds.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
-                // Mapped only as far as the memory goes: reading behind it would be a bus error here.
-                if rustix::fs::fstat(&fd)?.st_size < len as i64 {
-                    return Err(io::ErrorKind::InvalidData.into());
-                }
-                let mapping = Mapping::of(fd, len, false)?;
-                // SAFETY: `len` bytes are mapped; the worker waits for the answer.
-                let bytes = unsafe { std::slice::from_raw_parts(mapping.start(), len) };
-                outputs.emit_bytes(port, kind, bytes)
+                with_sent(fds, len, |bytes| outputs.emit_bytes(port, kind, bytes))?
+            }
+            ToHost::WriteBlob { port, offset, len } => {
+                with_sent(fds, len, |bytes| outputs.write_blob(port, offset, bytes))?
+            }
+            ToHost::ReadBlob { port, offset, len } => {
+                // Never more than there is: a worker must not make this process ask for any memory it likes.
+                let mut bytes = vec![0; len.min(outputs.blob_len(port))];
+                let status = match bytes.len() == len {
+                    true => outputs.read_blob(port, offset, &mut bytes),
+                    false => ICHOR_IO,
+                };
+                let memory = copied(&bytes)?;
+                self.wire.send(&ToWorker::Tensor { status }, &[memory.fd()])?;
+                return Ok(None);
             }
             ToHost::SetMeta { port, json } => outputs.set_meta(port, &json),
         };
@@ -350,6 +356,18 @@ impl Worker {
             let _ = kill_process_group(pid, Signal::KILL); // gone already is as good
         }
     }
+}
+
+/// What a worker has sent along.
+fn with_sent<T>(fds: Vec<OwnedFd>, len: usize, body: impl FnOnce(&[u8]) -> T) -> io::Result<T> {
+    let fd = fds.into_iter().next().ok_or(io::ErrorKind::InvalidData)?;
+    // Mapped only as far as the memory goes: reading behind it would be a bus error here.
+    if rustix::fs::fstat(&fd)?.st_size < len as i64 {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mapping = Mapping::of(fd, len, false)?;
+    // SAFETY: `len` bytes are mapped; the worker waits for the answer.
+    Ok(body(unsafe { std::slice::from_raw_parts(mapping.start(), len) }))
 }
 
 /// Kills what a worker left behind in process groups of its own. A few milliseconds; done after crashes and

@@ -15,6 +15,7 @@ use rustix::fd::{FromRawFd, OwnedFd};
 use std::ffi::c_void;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -183,6 +184,19 @@ impl Services for There<'_> {
     fn emit_bytes(&self, port: u32, kind: ichor_kind, bytes: &[u8]) -> ichor_status {
         let Ok(copy) = copied(bytes) else { return ICHOR_OUT_OF_MEMORY };
         self.ask(&ToHost::Emit { port, kind, len: bytes.len() }, Some(&copy)).0
+    }
+
+    fn write_blob(&self, port: u32, offset: u64, bytes: &[u8]) -> ichor_status {
+        let Ok(copy) = copied(bytes) else { return ICHOR_OUT_OF_MEMORY };
+        self.ask(&ToHost::WriteBlob { port, offset, len: bytes.len() }, Some(&copy)).0
+    }
+
+    fn read_blob(&self, port: u32, offset: u64, out: &mut [u8]) -> ichor_status {
+        let (status, fd) = self.ask(&ToHost::ReadBlob { port, offset, len: out.len() }, None);
+        let (ICHOR_OK, Some(fd)) = (status, fd) else {
+            return if status == ICHOR_OK { ICHOR_INTERNAL } else { status };
+        };
+        File::from(fd).read_exact_at(out, 0).map_or(ICHOR_IO, |()| ICHOR_OK)
     }
 
     fn set_meta(&self, port: u32, json: &str) -> ichor_status {

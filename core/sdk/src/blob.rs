@@ -1,21 +1,23 @@
 //! A blob that is made piece by piece.
 
 use crate::{Error, Result};
-use ichor_image::Parallel;
-use ichor_image::parallel::for_each_chunk;
-use std::mem::MaybeUninit;
+use std::borrow::Cow;
+use std::ops::Range;
 
-/// Bytes that grow at their end, in memory of the host where it offers that: then they become the output as they
-/// are, without a copy.
-#[derive(Debug)]
-pub struct Blob<'a> {
-    memory: Memory<'a>,
+/// Where a host keeps a blob.
+pub(crate) trait Store {
+    fn write(&self, offset: u64, bytes: &[u8]) -> Result<()>;
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<()>;
 }
 
-#[derive(Debug)]
-enum Memory<'a> {
-    /// The host's, of which the first `usize` bytes are written.
-    Host(&'a mut [MaybeUninit<u8>], usize),
+/// Bytes that grow at their end, kept by the host where it offers that: they need no memory then.
+pub struct Blob<'a> {
+    place: Place<'a>,
+    len: usize,
+}
+
+enum Place<'a> {
+    Host(Box<dyn Store + 'a>),
     Own(Vec<u8>),
 }
 
@@ -23,73 +25,88 @@ impl<'a> Blob<'a> {
     /// Nothing yet, in memory of its own.
     #[must_use]
     pub fn new() -> Self {
-        Self { memory: Memory::Own(Vec::new()) }
+        Self { place: Place::Own(Vec::new()), len: 0 }
     }
 
-    pub(crate) fn of_host(memory: &'a mut [MaybeUninit<u8>]) -> Self {
-        Self { memory: Memory::Host(memory, 0) }
+    pub(crate) fn kept_by(store: impl Store + 'a) -> Self {
+        Self { place: Place::Host(Box::new(store)), len: 0 }
     }
 
-    /// The host's memory, and how much of it is written; or the bytes.
-    pub(crate) fn into_parts(self) -> std::result::Result<(&'a mut [MaybeUninit<u8>], usize), Vec<u8>> {
-        match self.memory {
-            Memory::Host(memory, len) => Ok((memory, len)),
-            Memory::Own(bytes) => Err(bytes),
+    /// The bytes, if the host has them not.
+    pub(crate) fn into_own(self) -> Option<Vec<u8>> {
+        match self.place {
+            Place::Host(_) => None,
+            Place::Own(bytes) => Some(bytes),
         }
     }
 
-    /// Appends pieces in their order, copied on the host's threads; each is freed as soon as it is there.
+    /// Appends pieces in their order; each is freed as soon as it is there.
     ///
     /// # Errors
-    /// The blob would grow over what was asked for, or there is no memory.
-    pub fn append(&mut self, par: &dyn Parallel, pieces: Vec<Vec<u8>>) -> Result<()> {
-        let total = pieces.iter().map(Vec::len).sum::<usize>();
-        let no_room = || Error::internal(format!("a blob has no room for {total} bytes more"));
-        let mut rest = match &mut self.memory {
-            Memory::Host(memory, len) => memory.get_mut(*len..*len + total).ok_or_else(no_room)?,
-            Memory::Own(bytes) => {
-                bytes.try_reserve(total).map_err(|_| no_room())?;
-                &mut bytes.spare_capacity_mut()[..total]
-            }
-        };
-        let mut jobs = Vec::with_capacity(pieces.len());
+    /// The host cannot keep it, or there is no memory.
+    pub fn append(&mut self, pieces: impl IntoIterator<Item = Vec<u8>>) -> Result<()> {
         for piece in pieces {
-            let (place, after) = rest.split_at_mut(piece.len());
-            jobs.push((place, piece));
-            rest = after;
-        }
-        for_each_chunk(par, &mut jobs, 1, &|_, jobs| {
-            for (place, piece) in jobs {
-                place.write_copy_of_slice(piece);
-                *piece = Vec::new();
+            match &mut self.place {
+                Place::Host(store) => store.write(self.len as u64, &piece)?,
+                Place::Own(bytes) => {
+                    let no_room = |_| Error::out_of_memory("a blob has no room to grow");
+                    bytes.try_reserve(piece.len()).map_err(no_room)?;
+                    bytes.extend(&piece);
+                }
             }
-        });
-        drop(jobs);
-        match &mut self.memory {
-            Memory::Host(_, len) => *len += total,
-            // SAFETY: the loop above wrote all of them.
-            Memory::Own(bytes) => unsafe { bytes.set_len(bytes.len() + total) },
+            self.len += piece.len();
         }
         Ok(())
     }
 
-    /// What is there.
+    /// Bytes so far.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        match &self.memory {
-            // SAFETY: `append` wrote the first `len`.
-            Memory::Host(memory, len) => unsafe { memory[..*len].assume_init_ref() },
-            Memory::Own(bytes) => bytes,
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is nothing yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Writes over what is there, from `at` on.
+    ///
+    /// # Errors
+    /// There are not as many bytes, or the host cannot keep them.
+    pub fn overwrite(&mut self, at: usize, bytes: &[u8]) -> Result<()> {
+        let range = self.checked(at..at.saturating_add(bytes.len()))?;
+        match &mut self.place {
+            Place::Host(store) => store.write(at as u64, bytes),
+            Place::Own(own) => {
+                own[range].copy_from_slice(bytes);
+                Ok(())
+            }
         }
     }
 
-    /// What is there, to be changed.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        match &mut self.memory {
-            // SAFETY: `append` wrote the first `len`.
-            Memory::Host(memory, len) => unsafe { memory[..*len].assume_init_mut() },
-            Memory::Own(bytes) => bytes,
+    /// What is there, read from where it is kept.
+    ///
+    /// # Errors
+    /// There are not as many bytes, or the host cannot read them.
+    pub fn read(&self, range: Range<usize>) -> Result<Cow<'_, [u8]>> {
+        let range = self.checked(range)?;
+        match &self.place {
+            Place::Host(store) => {
+                let mut out = vec![0; range.len()];
+                store.read(range.start as u64, &mut out)?;
+                Ok(out.into())
+            }
+            Place::Own(bytes) => Ok(Cow::Borrowed(&bytes[range])),
         }
+    }
+
+    fn checked(&self, range: Range<usize>) -> Result<Range<usize>> {
+        let is_there = range.start <= range.end && range.end <= self.len;
+        let Range { start, end } = range;
+        let why = || Error::internal(format!("bytes {start} to {end} of a blob of {}", self.len));
+        is_there.then_some(range).ok_or_else(why)
     }
 }
 
@@ -102,19 +119,37 @@ impl Default for Blob<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ichor_image::Serial;
+    use std::cell::RefCell;
+
+    #[derive(Default)]
+    struct Kept(RefCell<Vec<u8>>);
+
+    impl Store for &Kept {
+        fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+            let mut all = self.0.borrow_mut();
+            let end = offset as usize + bytes.len();
+            let len = all.len().max(end);
+            all.resize(len, 0);
+            all[offset as usize..end].copy_from_slice(bytes);
+            Ok(())
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+            out.copy_from_slice(&self.0.borrow()[offset as usize..][..out.len()]);
+            Ok(())
+        }
+    }
 
     #[test]
-    fn pieces_stand_in_order_in_either_memory() {
-        let mut memory = [MaybeUninit::uninit(); 6];
-        for mut blob in [Blob::new(), Blob::of_host(&mut memory)] {
-            blob.append(&Serial, vec![vec![1, 2], vec![], vec![3]]).unwrap();
-            blob.append(&Serial, vec![vec![4]]).unwrap();
-            blob.bytes_mut()[0] = 9;
-            assert_eq!(blob.bytes(), [9, 2, 3, 4]);
+    fn pieces_stand_in_order_in_either_place() {
+        let kept = Kept::default();
+        for mut blob in [Blob::new(), Blob::kept_by(&kept)] {
+            blob.append([vec![1, 2], vec![], vec![3]]).unwrap();
+            blob.append([vec![4]]).unwrap();
+            blob.overwrite(0, &[9]).unwrap();
+            assert!(blob.overwrite(3, &[9, 9]).is_err() && blob.read(2..5).is_err());
+            assert_eq!((&*blob.read(0..4).unwrap(), blob.len()), (&[9, 2, 3, 4][..], 4));
         }
-        let mut blob = Blob::of_host(&mut memory);
-        assert!(blob.append(&Serial, vec![vec![0; 7]]).is_err());
-        assert!(blob.bytes().is_empty());
+        assert_eq!(*kept.0.borrow(), [9, 2, 3, 4]);
     }
 }

@@ -1,5 +1,6 @@
 //! What the host offers a stage during a run.
 
+use crate::blob::Store;
 use crate::export::{Ended, last_panic, set_last_panic};
 use crate::{Blob, Error, Input, Kind, Result, Table, Unit, Voxel};
 use ichor_abi::*;
@@ -54,6 +55,30 @@ impl Out {
     #[doc(hidden)]
     pub const fn new(port: u32, name: &'static str) -> Self {
         Self(port, name)
+    }
+}
+
+/// A blob in the hands of the host. It lives on the run's thread: a reference to an `ichor_run` cannot leave it.
+struct Kept<'a> {
+    run: &'a ichor_run,
+    port: Out,
+}
+
+impl Store for Kept<'_> {
+    fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        // SAFETY: the bytes are valid for the call.
+        let status = unsafe {
+            (self.run.write_blob)(self.run, self.port.0, offset, bytes.as_ptr().cast(), bytes.len())
+        };
+        Context::check(status, self.port, "keep")
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
+        // SAFETY: `out` is writable for the call.
+        let status = unsafe {
+            (self.run.read_blob)(self.run, self.port.0, offset, out.as_mut_ptr().cast(), out.len())
+        };
+        Context::check(status, self.port, "read")
     }
 }
 
@@ -289,24 +314,15 @@ impl<'a> Context<'a> {
         self.set_media(port, media_type, extension)
     }
 
-    /// An empty blob with room for `most` bytes, which cost nothing until they are written. For what is large and
-    /// made piece by piece; ends in [`emit_made`](Self::emit_made).
+    /// An empty blob that becomes an output. For what is large and made piece by piece: the host keeps it, outside of
+    /// memory where it can; ends in [`emit_made`](Self::emit_made).
     #[must_use]
-    pub fn blob(&self, most: usize) -> Blob<'a> {
-        let is_offered = self.run.size as usize >= std::mem::offset_of!(ichor_run, emit_scratch) + 8;
-        if !is_offered || most == 0 || most > isize::MAX as usize {
-            return Blob::new();
-        }
-        // SAFETY: a service of the run.
-        let start = unsafe { (self.run.scratch)(self.run, most, 16) };
-        if start.is_null() {
-            return Blob::new();
-        }
-        // SAFETY: the host's block of `most` bytes, this blob's alone until the run ends or takes it.
-        Blob::of_host(unsafe { std::slice::from_raw_parts_mut(start.cast(), most) })
+    pub fn blob(&self, port: impl Into<Out>) -> Blob<'a> {
+        let is_offered = self.run.size as usize >= std::mem::offset_of!(ichor_run, read_blob) + 8;
+        if is_offered { Blob::kept_by(Kept { run: self.run, port: port.into() }) } else { Blob::new() }
     }
 
-    /// Like [`emit_blob`](Self::emit_blob), of what was made in the host's memory: nothing is copied.
+    /// Like [`emit_blob`](Self::emit_blob), of what [`blob`](Self::blob) began for the same output.
     ///
     /// # Errors
     /// The output was made before or is no blob port.
@@ -315,19 +331,14 @@ impl<'a> Context<'a> {
         port: impl Into<Out>,
         media_type: &str,
         extension: &str,
-        blob: Blob,
+        mut blob: Blob,
     ) -> Result<()> {
         let port = port.into();
-        match blob.into_parts() {
-            Ok((memory, len)) => {
-                self.check_thread(port.1)?;
-                let block = memory.as_mut_ptr().cast::<c_void>();
-                // SAFETY: a block of `scratch`, found to be offered when it was made; nobody uses it from here on.
-                let status =
-                    unsafe { (self.run.emit_scratch)(self.run, port.0, Kind::Blob.code(), block, len) };
-                Self::check(status, port, "take")?;
-            }
-            Err(bytes) => self.emit(port, Kind::Blob, &bytes)?,
+        self.check_thread(port.1)?;
+        // An empty one is made, too.
+        blob.overwrite(0, &[])?;
+        if let Some(bytes) = blob.into_own() {
+            self.emit(port, Kind::Blob, &bytes)?;
         }
         self.set_media(port, media_type, extension)
     }

@@ -170,7 +170,8 @@ impl Host {
             progress,
             log,
             parallel_for,
-            emit_scratch,
+            write_blob,
+            read_blob,
         };
         with_message(256, |err| unsafe { plugin().run.unwrap()(stage, &services, err) })
     }
@@ -213,7 +214,8 @@ macro_rules! unused {
 unused! {
     forward(*const ichor_run, u32, u32) -> ichor_status = ICHOR_UNSUPPORTED;
     emit_bytes(*const ichor_run, u32, ichor_kind, *const c_void, usize) -> ichor_status = ICHOR_UNSUPPORTED;
-    emit_scratch(*const ichor_run, u32, ichor_kind, *mut c_void, usize) -> ichor_status = ICHOR_UNSUPPORTED;
+    write_blob(*const ichor_run, u32, u64, *const c_void, usize) -> ichor_status = ICHOR_UNSUPPORTED;
+    read_blob(*const ichor_run, u32, u64, *mut c_void, usize) -> ichor_status = ICHOR_UNSUPPORTED;
     set_meta(*const ichor_run, u32, ichor_str) -> ichor_status = ICHOR_UNSUPPORTED;
     scratch(*const ichor_run, usize, usize) -> *mut c_void = null_mut();
     cancelled(*const ichor_run) -> i32 = 0;

@@ -93,7 +93,7 @@ impl Device {
             Self::Cpu => Ok((Self::Cpu, None)),
             Self::Cuda => match gpu() {
                 Ok(()) => Ok((Self::Cuda, None)),
-                Err(why) => Err(Error::unsupported(format!(
+                Err(why) => Err(Error::bad_params(format!(
                     "`device` is cuda, but {why}; set it to cpu or auto, or run where an NVIDIA GPU and its driver are"
                 ))),
             },

@@ -143,6 +143,7 @@ impl Run for SegmentUnet3d {
         let ct = run.input(Self::CT)?;
         run.new_probs(Self::PROBABILITY, 1, ct.grid())?;
         run.new_mask(Self::MASK, ct.grid())?;
+        self.device.choose()?;
         if run.optional(Self::TRAINED)?.is_some_and(|blob| blob.bytes().is_empty()) {
             // Of a model that is still to be made, only the limit of its tiles is known.
             return Ok(Need { scratch_bytes: self.memory_mib << 20, device_bytes: 0 });

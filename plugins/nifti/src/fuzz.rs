@@ -89,6 +89,7 @@ pub fn any(file: &File, path: &str, input: &[u8]) {
 fn packed(bytes: &[u8], how: u8) -> Vec<u8> {
     let piece = |range: std::ops::Range<usize>| Ok(bytes[range].into());
     let effort = Effort { level: 1 + u32::from(how >> 7), is_16_bit: true };
-    let made = compress(&Serial, effort, bytes.len(), &piece, &|_| Ok(()), Blob::new());
-    made.map(|blob| blob.bytes().to_vec()).unwrap_or_default()
+    let mut out = Blob::new();
+    let made = compress(&Serial, effort, bytes.len(), &piece, &|_| Ok(()), &mut out);
+    made.and_then(|()| Ok(out.read(0..out.len())?.to_vec())).unwrap_or_default()
 }

@@ -80,13 +80,12 @@ impl Run for SaveNifti {
             run.progress(0.8 * part, "writing");
             run.check_cancelled()
         };
-        let room =
-            run.blob(if self.compression > 0 { self.effort(ty).most(encoder.len()) } else { encoder.len() });
-        let file = self.bytes(run, &encoder, &watch, room)?;
+        let mut file = run.blob(Self::FILE);
+        self.bytes(run, &encoder, &watch, &mut file)?;
         run.check_cancelled()?;
         run.progress(0.8, "reading again");
         let grid = reference.as_ref().unwrap_or(&image).grid();
-        check(run, file.bytes(), &encoder, grid, native.as_ref())?;
+        check(run, &file, &encoder, grid, native.as_ref())?;
         run.emit_made(Self::FILE, media, extension, file)
     }
 
@@ -95,9 +94,9 @@ impl Run for SaveNifti {
         let bytes = (image.grid().len() * image.channels() * self.ty(image.dtype()).size_of()) as u64;
         let (media, extension) = self.media();
         run.emit_blob(Self::FILE, media, extension, Vec::new())?;
-        // The file, which the host takes without a copy, and what is compressed at once.
+        // What is compressed at once; the host keeps the file.
         let file = if self.compression > 0 { compressed(image.kind(), bytes) } else { bytes };
-        Ok(Need { scratch_bytes: file + file.min(64 << 20), device_bytes: 0 })
+        Ok(Need { scratch_bytes: file.min(32 << 20), device_bytes: 0 })
     }
 }
 
@@ -111,6 +110,11 @@ fn compressed(kind: Kind, bytes: u64) -> u64 {
     }
 }
 
+/// Bytes that a thread encodes or compares at once.
+const CHUNK: usize = 1 << 20;
+/// Chunks that are in memory at once.
+const BATCH: usize = 16;
+
 impl SaveNifti {
     fn media(&self) -> (&'static str, &'static str) {
         match self.compression {
@@ -123,13 +127,13 @@ impl SaveNifti {
         gzip::write::Effort { level: self.compression, is_16_bit: ty.size_of() == 2 }
     }
 
-    fn bytes<'a>(
+    fn bytes(
         &self,
         par: &dyn Parallel,
         encoder: &Encoder,
         watch: &dyn Fn(f64) -> Result<()>,
-        mut out: Blob<'a>,
-    ) -> Result<Blob<'a>> {
+        out: &mut Blob,
+    ) -> Result<()> {
         let piece = |range: std::ops::Range<usize>| {
             let mut out = vec![0; range.len()];
             encoder.write(range, &mut out).map(|()| out)
@@ -141,8 +145,6 @@ impl SaveNifti {
             };
             return gzip::write::compress(par, self.effort(encoder.ty), encoder.len(), &bytes, watch, out);
         }
-        const CHUNK: usize = 1 << 20;
-        const BATCH: usize = 16;
         let count = encoder.len().div_ceil(CHUNK);
         for begin in (0..count).step_by(BATCH) {
             watch(begin as f64 / count as f64)?;
@@ -150,9 +152,9 @@ impl SaveNifti {
                 let at = (begin + range.start) * CHUNK;
                 piece(at..(at + CHUNK).min(encoder.len()))
             });
-            out.append(par, pieces.into_iter().collect::<Result<_>>()?)?;
+            out.append(pieces.into_iter().collect::<Result<Vec<_>>>()?)?;
         }
-        Ok(out)
+        Ok(())
     }
 
     /// Header and extensions, the type of a voxel, and the header whose geometry it is.
@@ -227,12 +229,11 @@ impl SaveNifti {
 /// made. `native` is the header whose geometry the file must have.
 fn check(
     par: &dyn Parallel,
-    file: &[u8],
+    file: &Blob,
     encoder: &Encoder,
     grid: &Grid,
     native: Option<&Native>,
 ) -> Result<()> {
-    const CHUNK: usize = 1 << 20;
     let wrong = |what: &str| {
         Err(Error::internal(format!(
             "{what} of the file that was made do not read back as they were to be written, so it is not kept; if this \
@@ -243,22 +244,32 @@ fn check(
         let mut wanted = vec![0; bytes.len()];
         encoder.write(at..at + bytes.len(), &mut wanted).map(|()| wanted == bytes)
     };
-    let compressed = file.starts_with(&gzip::MAGIC);
-    let chunk = if compressed { gzip::read::first_chunk(file, encoder.len()) } else { None };
-    let first = match &chunk {
-        Some(chunk) => chunk,
-        None if compressed || file.len() != encoder.len() => return wrong("voxels"),
-        None => file,
-    };
-    let parts = map_ranges(par, first.len().div_ceil(CHUNK), 1, &|range| {
-        let at = range.start * CHUNK;
-        holds(at, &first[at..(at + CHUNK).min(first.len())])
-    });
-    for part in parts {
-        if !part? {
+    let is_compressed = *file.read(0..file.len().min(2))? == gzip::MAGIC;
+    if !is_compressed && file.len() != encoder.len() {
+        return wrong("voxels");
+    }
+    let packed = if is_compressed { Some(gzip::read::first_chunk(file, encoder.len())?) } else { None };
+    let (mut at, mut first) = (0, Vec::new());
+    // Compressed voxels behind the first chunk were compared when they were made.
+    while at == 0 || at < file.len() && !is_compressed {
+        let part = match &packed {
+            None => file.read(at..(at + BATCH * CHUNK).min(file.len()))?,
+            Some(Some(chunk)) => Cow::Borrowed(&chunk[..]),
+            Some(None) => return wrong("voxels"),
+        };
+        let parts = map_ranges(par, part.len().div_ceil(CHUNK), 1, &|range| {
+            let from = range.start * CHUNK;
+            holds(at + from, &part[from..(from + CHUNK).min(part.len())])
+        });
+        if !parts.into_iter().collect::<Result<Vec<bool>>>()?.into_iter().all(|holds| holds) {
             return wrong("voxels");
         }
+        if at == 0 {
+            first = part[..part.len().min(encoder.head.len() + 1)].to_vec();
+        }
+        at += part.len().max(1);
     }
+    let first = &first[..];
     let is_native = native.is_none_or(|native| native.is_in(first, grid));
     let transform = native.map_or(Transform::Auto, Native::transform);
     let placed =
@@ -311,9 +322,10 @@ mod tests {
             ty: NiftiType::Int16,
         };
         assert_eq!(encoder.head.len() % 16, 0);
-        let file = stage.bytes(&Serial, &encoder, &|_| Ok(()), Blob::new()).unwrap();
-        check(&Serial, file.bytes(), &encoder, grid, None).unwrap();
-        file.bytes().to_vec()
+        let mut file = Blob::new();
+        stage.bytes(&Serial, &encoder, &|_| Ok(()), &mut file).unwrap();
+        check(&Serial, &file, &encoder, grid, None).unwrap();
+        file.read(0..file.len()).unwrap().to_vec()
     }
 
     #[test]
@@ -325,17 +337,24 @@ mod tests {
             let mut fields = stage.fields(&grid, 1, 1, NiftiType::Int16).unwrap();
             let head = head(&mut fields, &[]);
             let encoder = Encoder { head, voxels: Voxels::I16(&voxels), raw: &[], ty: NiftiType::Int16 };
-            let good = stage.bytes(&Serial, &encoder, &|_| Ok(()), Blob::new()).unwrap().bytes().to_vec();
+            let mut good = Blob::new();
+            stage.bytes(&Serial, &encoder, &|_| Ok(()), &mut good).unwrap();
             check(&Serial, &good, &encoder, &grid, None).unwrap();
+            let good = good.read(0..good.len()).unwrap().to_vec();
+            let check = |file: &[u8], grid: &Grid| {
+                let mut blob = Blob::new();
+                blob.append([file.to_vec()]).unwrap();
+                check(&Serial, &blob, &encoder, grid, None)
+            };
             for at in [if compression == 0 { 100 } else { 40 }, good.len() / 2, good.len() - 9] {
                 let mut bad = good.clone();
                 bad[at] ^= 4;
-                let refused = check(&Serial, &bad, &encoder, &grid, None).unwrap_err().to_string();
+                let refused = check(&bad, &grid).unwrap_err().to_string();
                 assert!(refused.contains("do not read back"), "{compression} {at}");
             }
-            assert!(check(&Serial, &good[..good.len() - 1], &encoder, &grid, None).is_err());
+            assert!(check(&good[..good.len() - 1], &grid).is_err());
             let elsewhere = Grid { affine: Affine::from_spacing([1.0; 3], [0.0; 3]), ..grid };
-            let refused = check(&Serial, &good, &encoder, &elsewhere, None).unwrap_err().to_string();
+            let refused = check(&good, &elsewhere).unwrap_err().to_string();
             assert!(refused.starts_with("dimensions and transforms"), "{refused}");
         }
     }

@@ -158,6 +158,7 @@ pub(super) fn run(host: &Host, plugin: &PluginFile, trial: &Trial, limits: Optio
         seed: 20_260_101,
         max_threads: trial.threads,
         limits: limits.unwrap_or_default(),
+        folder: None,
         cancel: &cancel,
         sink: &ear,
     };

@@ -39,8 +39,11 @@ pub struct Frame {
     pub index: Option<Index>,
 }
 
-/// Reads a member's header and the last 8 bytes of the file. `None` when it is not that simple.
-pub fn parse(file: &[u8]) -> Option<Frame> {
+/// Bytes of the longest header with an index.
+pub const MOST_HEAD: usize = 12 + 0xffff;
+
+/// Reads a member's header, without the stream behind it: its length, and the index if there is one.
+pub fn head(file: &[u8]) -> Option<(usize, Option<Index>)> {
     let flags = *file.get(3)?;
     if file[..2] != super::MAGIC || file[2] != 8 || flags & 0xe0 != 0 {
         return None;
@@ -61,6 +64,12 @@ pub fn parse(file: &[u8]) -> Option<Frame> {
     if flags & 2 != 0 {
         at += 2;
     }
+    Some((at, index))
+}
+
+/// Reads a member's header and the last 8 bytes of the file. `None` when it is not that simple.
+pub fn parse(file: &[u8]) -> Option<Frame> {
+    let (at, index) = head(file)?;
     let end = file.len().checked_sub(8).filter(|&end| end >= at)?;
     let (crc, length) = file[end..].split_first_chunk::<4>()?;
     Some(Frame {

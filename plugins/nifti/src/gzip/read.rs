@@ -188,12 +188,26 @@ fn chunks(par: &dyn Parallel, body: &[u8], index: &Index, out: &mut [u8]) -> Opt
     Some(crc.sum())
 }
 
-/// The first chunk of one of our own files, decompressed; `None` if it is none.
-pub fn first_chunk(file: &[u8], length: usize) -> Option<Vec<u8>> {
-    let frame = frame::parse(file).filter(|frame| frame.length == length as u32)?;
-    let packed = *pieces(&file[frame.body.clone()], frame.index.as_ref(), length)?.first()?;
-    let mut out = vec![0; frame.index?.raw.min(length)];
-    inflate(packed, &mut out).then_some(out)
+/// The first chunk of one of our own files, decompressed; `None` if it is none, or not complete.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn first_chunk(file: &Blob, length: usize) -> Result<Option<Vec<u8>>> {
+    let head = file.read(0..file.len().min(frame::MOST_HEAD))?;
+    let Some((begin, Some(index))) = frame::head(&head) else { return Ok(None) };
+    let all: usize = index.packed.iter().map(|&n| n as usize).sum();
+    let end = [&super::blocks::CLOSE[..], &[0; 4], &(length as u32).to_le_bytes()].concat();
+    let fits = index.raw > 0 && length.div_ceil(index.raw) == index.packed.len();
+    if !fits || begin + all + end.len() != file.len() {
+        return Ok(None);
+    }
+    let mut tail = file.read(begin + all..file.len())?.into_owned();
+    // The checksum was counted while the voxels were compressed; nothing here knows it.
+    let at = super::blocks::CLOSE.len();
+    tail[at..at + 4].fill(0);
+    let Some(&packed) = index.packed.first().filter(|_| tail == end) else { return Ok(None) };
+    let mut out = vec![0; index.raw.min(length)];
+    Ok(inflate(&file.read(begin..begin + packed as usize)?, &mut out).then_some(out))
 }
 
 /// The chunks of a deflate stream, as an index has them.
@@ -308,7 +322,9 @@ mod tests {
     fn packed(raw: &[u8]) -> Vec<u8> {
         let bytes = |range: Range<usize>| Ok(raw[range].into());
         let effort = Effort { level: 1, is_16_bit: true };
-        compress(&Serial, effort, raw.len(), &bytes, &|_| Ok(()), Blob::new()).unwrap().bytes().to_vec()
+        let mut out = Blob::new();
+        compress(&Serial, effort, raw.len(), &bytes, &|_| Ok(()), &mut out).unwrap();
+        out.read(0..out.len()).unwrap().to_vec()
     }
 
     fn try_read(file: &[u8], total: usize, keep: Range<u64>) -> Result<Part, String> {

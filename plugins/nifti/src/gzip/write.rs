@@ -1,6 +1,6 @@
 //! Compresses in parallel into one member.
 
-use super::blocks::{CLOSE, STORED, Search, reopened, stored};
+use super::blocks::{CLOSE, Search, reopened, stored};
 use super::deflate::Deflater;
 use super::frame::{Index, MOST_CHUNKS, header};
 use flate2::Crc;
@@ -16,7 +16,7 @@ const CHUNK: usize = 1 << 20;
 /// The same where size comes first.
 const SMALL_CHUNK: usize = 2 << 20;
 /// Bytes, before compression, between two looks at whether the run should stop.
-const BATCH: usize = 64 << 20;
+const BATCH: usize = 32 << 20;
 
 /// Chunks that one range of a parallel loop compresses, with the same tools: one, so that no thread waits long for
 /// the last.
@@ -45,33 +45,28 @@ impl Effort {
         let chunk = one.max(length.div_ceil(MOST_CHUNKS).next_multiple_of(one));
         (chunk, length.div_ceil(chunk))
     }
-
-    /// The most that `length` bytes become: as they are, in stored blocks.
-    pub fn most(self, length: usize) -> usize {
-        let (chunk, count) = self.chunks(length);
-        length + count * (5 * (chunk.div_ceil(STORED) + 1) + 4) + 64
-    }
 }
 
-/// Compresses into `out`, which is empty, the `length` bytes that `bytes` makes, piece by piece. Each piece is
+/// Appends to `out` the `length` bytes that `bytes` makes, piece by piece. Each piece is
 /// decompressed and compared as soon as it is made. `watch` gets the part that is done. The result depends on the bytes
 /// and the effort alone.
 ///
 /// # Errors
 /// Those of `bytes` and `watch`, and a piece that does not decompress to what it was made of.
-pub fn compress<'a, 'b>(
+pub fn compress<'b>(
     par: &dyn Parallel,
     effort: Effort,
     length: usize,
     bytes: &(dyn Fn(Range<usize>) -> Result<Cow<'b, [u8]>> + Sync),
     watch: &dyn Fn(f64) -> Result<()>,
-    mut out: Blob<'a>,
-) -> Result<Blob<'a>> {
+    out: &mut Blob,
+) -> Result<()> {
     let (chunk, count) = effort.chunks(length);
     let mut crc = Crc::new();
     // The header lists the lengths, which are not known yet; it takes as much room whatever they are.
     let mut index = Index { raw: chunk, packed: vec![0; count] };
-    out.append(par, vec![header(&index)])?;
+    let start = out.len();
+    out.append([header(&index)])?;
     // As many as threads work at once; new memory for each chunk would cost a tenth of the time.
     let packers: Mutex<Vec<Packer>> = Mutex::default();
     let idle = || packers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,15 +101,13 @@ pub fn compress<'a, 'b>(
             index.packed[n] = packed.len() as u32;
             pieces.push(packed);
         }
-        out.append(par, pieces)?;
+        out.append(pieces)?;
     }
     let mut tail = CLOSE.to_vec();
     tail.extend(crc.sum().to_le_bytes());
     tail.extend((length as u32).to_le_bytes());
-    out.append(par, vec![tail])?;
-    let head = header(&index);
-    out.bytes_mut()[..head.len()].copy_from_slice(&head);
-    Ok(out)
+    out.append([tail])?;
+    out.overwrite(start, &header(&index))
 }
 
 /// What compresses and decompresses one chunk after another.
@@ -195,9 +188,9 @@ mod tests {
 
     fn packed(raw: &[u8], effort: Effort) -> Vec<u8> {
         let bytes = |range: Range<usize>| Ok(Cow::Borrowed(&raw[range]));
-        let out = compress(&Serial, effort, raw.len(), &bytes, &|_| Ok(()), Blob::new()).unwrap();
-        assert!(out.bytes().len() <= effort.most(raw.len()));
-        out.bytes().to_vec()
+        let mut out = Blob::new();
+        compress(&Serial, effort, raw.len(), &bytes, &|_| Ok(()), &mut out).unwrap();
+        out.read(0..out.len()).unwrap().to_vec()
     }
 
     #[test]
@@ -242,14 +235,16 @@ mod tests {
         let bytes = |range: Range<usize>| Ok(Cow::Borrowed(&raw[range]));
         for level in [1, 5] {
             let effort = Effort { level, ..FAST };
-            let out = compress(&Threads(3), effort, raw.len(), &bytes, &|_| Ok(()), Blob::new()).unwrap();
-            assert!(out.bytes() == packed(&raw, effort));
+            let mut out = Blob::new();
+            compress(&Threads(3), effort, raw.len(), &bytes, &|_| Ok(()), &mut out).unwrap();
+            assert!(*out.read(0..out.len()).unwrap() == packed(&raw, effort));
         }
     }
 
     #[test]
     fn it_stops_when_told() {
         let stop = |_: f64| Err(Error::cancelled());
-        assert!(compress(&Serial, FAST, 10, &|r| Ok(vec![0; r.len()].into()), &stop, Blob::new()).is_err());
+        let bytes = |r: Range<usize>| Ok(vec![0; r.len()].into());
+        assert!(compress(&Serial, FAST, 10, &bytes, &stop, &mut Blob::new()).is_err());
     }
 }
