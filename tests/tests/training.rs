@@ -27,6 +27,8 @@ stages:
       running: 0.1
       dropout: 0.1
       loss: dice-cross-entropy
+      dense: 0.5
+      averaged: 0.9
       validation: 1
       every: 10
   metrics: { use: save-table, in: { tables: train.metrics } }
@@ -87,4 +89,17 @@ fn a_checkpoint_of_another_training_is_refused() {
     std::fs::write(&file, b"damaged").unwrap();
     let ended = run(["run", &case.path("train.yaml"), "-o", &case.path("two"), "--no-cache"]);
     assert!(ended.code != 0 && ended.stderr.contains("delete it to start again"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_missed_before_anything_runs() {
+    if std::path::Path::new("/dev/nvidiactl").exists() {
+        return;
+    }
+    let case = Case::new();
+    case.write("gpu.yaml", TRAINING.replace("      width: 2", "      width: 2\n      device: cuda"));
+    let ended = run(["run", &case.path("gpu.yaml"), "-o", &case.path("out")]);
+    let said = "stage `train` (train-unet3d) would fail: `device` is cuda, but ";
+    assert!(ended.code != 0 && ended.stderr.contains(said), "{}", ended.stderr);
+    assert!(!std::path::Path::new(&case.path("out")).exists());
 }

@@ -31,7 +31,8 @@ pub struct StageForecast {
     pub reused: Option<bool>,
     /// Why it cannot run; then what depends on it is not known.
     pub error: Option<String>,
-    /// Whether that is because of what is connected to it, which no stage is asked about.
+    /// Whether that is for certain: because of what is connected to it, which no stage is asked about, or because the
+    /// stage does not take its parameters.
     pub misfit: bool,
 }
 
@@ -137,7 +138,10 @@ fn ask(
             device_bytes: forecast.device_bytes,
             ..StageForecast::of(forecast.outputs)
         },
-        Err(error) => StageForecast { error: Some(error.to_string()), ..unknown() },
+        Err(error) => {
+            let misfit = error.is_of_params();
+            StageForecast { error: Some(error.to_string()), misfit, ..unknown() }
+        }
     }
 }
 
