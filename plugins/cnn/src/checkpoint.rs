@@ -39,10 +39,18 @@ pub struct Measured {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn save(path: &str, state: &State, trainer: &Trainer, best: &Weights) -> Result<(), String> {
+pub fn save(
+    path: &str,
+    state: &State,
+    trainer: &Trainer,
+    best: &Weights,
+    mean: &Weights,
+) -> Result<(), String> {
     let mut tensors = Vec::new();
-    for (name, lists) in [("now", lists(trainer.weights())), ("best", lists(best))] {
-        tensors.extend(lists.into_iter().enumerate().map(|(n, v)| (format!("{name}.{n}"), Numbers::flat(v))));
+    for (name, weights) in [("now", trainer.weights()), ("best", best), ("mean", mean)] {
+        tensors.extend(
+            weights.numbers().into_iter().enumerate().map(|(n, v)| (format!("{name}.{n}"), Numbers::flat(v))),
+        );
     }
     tensors.extend(trainer.memory().enumerate().map(|(n, v)| (format!("memory.{n}"), Numbers::flat(v))));
     let text = serde_json::to_string(state).map_err(|e| e.to_string())?;
@@ -82,14 +90,17 @@ pub fn load(path: &str, settings: &str, start: &Weights) -> Result<Option<(State
     };
     let weights = |name: &str| {
         let mut out = start.clone();
-        for (n, slot) in slots(&mut out).into_iter().enumerate() {
+        for (n, slot) in out.numbers_mut().into_iter().enumerate() {
             *slot = list(format!("{name}.{n}"), Some(slot.len()))?;
         }
         Ok::<_, String>(out)
     };
     let memory = (0..6 * start.convolutions.len()).map(|n| list(format!("memory.{n}"), None));
     let memory = memory.collect::<Result<_, _>>()?;
-    Ok(Some((state, Trained { now: weights("now")?, best: weights("best")?, memory })))
+    Ok(Some((
+        state,
+        Trained { now: weights("now")?, best: weights("best")?, mean: weights("mean")?, memory },
+    )))
 }
 
 /// The numbers of a checkpoint.
@@ -98,24 +109,8 @@ pub struct Trained {
     pub now: Weights,
     /// The best so far.
     pub best: Weights,
+    /// The running mean of the weights.
+    pub mean: Weights,
     /// The optimiser's memory.
     pub memory: Vec<Vec<f32>>,
-}
-
-fn lists(weights: &Weights) -> Vec<&[f32]> {
-    let mut out: Vec<&[f32]> = Vec::new();
-    for c in &weights.convolutions {
-        out.extend([&c.weight[..], &c.bias]);
-        out.extend(c.norm.iter().flat_map(|n| [&n.gamma[..], &n.beta, &n.mean, &n.variance]));
-    }
-    out
-}
-
-fn slots(weights: &mut Weights) -> Vec<&mut Vec<f32>> {
-    let mut out = Vec::new();
-    for c in &mut weights.convolutions {
-        out.extend([&mut c.weight, &mut c.bias]);
-        out.extend(c.norm.iter_mut().flat_map(|n| [&mut n.gamma, &mut n.beta, &mut n.mean, &mut n.variance]));
-    }
-    out
 }

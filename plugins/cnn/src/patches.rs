@@ -3,7 +3,7 @@
 use crate::window::read;
 use ichor_image::Turn;
 use ichor_image::{Bounds, Grid, Parallel, Random};
-use ichor_sdk::Input;
+use ichor_sdk::{Input, Voxels};
 
 /// A scan with its truth.
 pub struct Case<'a> {
@@ -19,6 +19,8 @@ pub struct Case<'a> {
     pub grid: Grid,
     /// Voxels of the truth in the cavity, along the model's axes.
     foreground: Vec<[u16; 3]>,
+    /// Voxels of the cavity outside the truth that are dense, likewise.
+    dense: Vec<[u16; 3]>,
     /// The box around the cavity.
     bounds: Bounds,
 }
@@ -50,13 +52,23 @@ pub struct Drawing {
     pub angle: f64,
     /// Whether only as many voxels beside the truth have weight as there are of it, or all.
     pub balanced: bool,
+    /// Share of the patches without a centre in the truth that are centred on dense voxels.
+    pub dense: f64,
 }
 
 impl<'a> Case<'a> {
-    /// A scan; `None` when its cavity is empty.
-    pub fn new(ct: Input<'a>, cavity: &'a [u8], mask: &'a [u8], turn: Turn, grid: Grid) -> Option<Self> {
+    /// A scan; `None` when its cavity is empty. `dense` tells from which HU to which a voxel is dense.
+    pub fn new(
+        ct: Input<'a>,
+        cavity: &'a [u8],
+        mask: &'a [u8],
+        turn: Turn,
+        grid: Grid,
+        dense: Option<[f64; 2]>,
+    ) -> Option<Self> {
+        let is_dense = dense.map(|range| within(&ct, range));
         let whole = Bounds { begin: [0; 3], end: turn.shape().map(|n| n as isize) };
-        let mut foreground = Vec::new();
+        let (mut foreground, mut places) = (Vec::new(), Vec::new());
         let (mut low, mut high) = ([isize::MAX; 3], [isize::MIN; 3]);
         let [nx, ny, _] = turn.shape();
         turn.places(&whole, |n, at| {
@@ -70,6 +82,8 @@ impl<'a> Case<'a> {
             }
             if mask[at] != 0 {
                 foreground.push(v.map(|n| n as u16));
+            } else if is_dense.as_ref().is_some_and(|dense| dense[at]) {
+                places.push(v.map(|n| n as u16));
             }
         });
         (low[0] < high[0]).then_some(Self {
@@ -79,6 +93,7 @@ impl<'a> Case<'a> {
             turn,
             grid,
             foreground,
+            dense: places,
             bounds: Bounds { begin: low, end: high },
         })
     }
@@ -89,9 +104,12 @@ impl<'a> Case<'a> {
     }
 
     /// A voxel of the truth, or of the cavity around it.
-    fn centre(&self, random: &mut Random, foreground: bool) -> [isize; 3] {
+    fn centre(&self, random: &mut Random, foreground: bool, dense: f64) -> [isize; 3] {
         if foreground && !self.foreground.is_empty() {
             return self.foreground[random.below(self.foreground.len())].map(|n| n as isize);
+        }
+        if dense > 0.0 && random.uniform() < dense && !self.dense.is_empty() {
+            return self.dense[random.below(self.dense.len())].map(|n| n as isize);
         }
         let n = self.bounds.shape();
         let mut v = self.bounds.begin;
@@ -117,7 +135,7 @@ impl Drawing {
             0 => &cases[random.below(cases.len())],
             n => with[random.below(n)],
         };
-        let centre = case.centre(&mut random, foreground);
+        let centre = case.centre(&mut random, foreground, self.dense);
         let (mut mirror, mut angle) = (false, 0.0);
         if random.uniform() < self.augmented {
             mirror = random.uniform() < 0.5;
@@ -184,6 +202,20 @@ impl Drawing {
             }
         }
         out
+    }
+}
+
+/// Which voxels lie in a range of HU.
+fn within(ct: &Input, [low, high]: [f64; 2]) -> Vec<bool> {
+    fn of<T: Copy + Into<f64>>(values: &[T], low: f64, high: f64) -> Vec<bool> {
+        values.iter().map(|&v| (low..=high).contains(&v.into())).collect()
+    }
+    match ct.voxels() {
+        Voxels::I16(v) => of(v, low, high),
+        Voxels::U16(v) => of(v, low, high),
+        Voxels::U8(v) => of(v, low, high),
+        Voxels::U32(v) => of(v, low, high),
+        Voxels::F32(v) => of(v, low, high),
     }
 }
 

@@ -19,6 +19,7 @@ use ichor_unet_training::{Dropping, Lesson, Loss, Normalise, Optimiser, Patch, T
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
 enum Aim {
     CrossEntropy,
+    CrossEntropyAll,
     DiceCrossEntropy,
 }
 
@@ -40,7 +41,9 @@ enum Schedule {
 ///
 /// Patches are centred on voxels of the cavity, one half of them on marked ones; with the probability `augmented` a
 /// patch is mirrored from side to side or turned in the axial plane. Dropout acts in the bottom scale. The last
-/// `validation` cases are held out: the weights with their best mean Dice coefficient are kept.
+/// `validation` cases are held out: the weights with their best mean Dice coefficient are kept. To the coefficient's
+/// numerator and denominator 0.1 mL is added, so that a case with nothing to find counts 1 when nothing is marked, 0.5 when
+/// 0.1 mL is, and 0.09 when 1 mL is.
 ///
 /// The defaults are the paper's, but for the width and the number of patches, which fit a processor's day. With
 /// `checkpoint` a training that was stopped goes on where it was, on a processor to the same bytes.
@@ -121,9 +124,20 @@ pub struct TrainUnet3d {
     #[param(default = 15.0, min = 0.0, max = 45.0, unit = "degrees")]
     angle: f64,
     /// `cross-entropy`: as in the paper, over every marked voxel of a patch and as many others, drawn at random.
-    /// `dice-cross-entropy`: over all voxels, plus one minus the soft Dice coefficient of the patch.
+    /// `cross-entropy-all`: over all voxels. `dice-cross-entropy`: that, plus one minus the soft Dice coefficient of the patch.
     #[param(default = "cross-entropy")]
     loss: Aim,
+    /// Share of the patches without a marked centre that are centred on voxels of `dense_hu`, where what looks like a
+    /// haematoma and is none lies; the others lie anywhere in the cavity.
+    #[param(default = 0.0, min = 0.0, max = 1.0)]
+    dense: f64,
+    /// From where to where voxels are dense.
+    #[param(default = [50.0, 100.0], unit = "HU")]
+    dense_hu: [f64; 2],
+    /// Share of the weights before that stays in a running mean of the weights at each step, which is what is validated
+    /// and kept; 0 keeps the weights themselves.
+    #[param(default = 0.0, min = 0.0, max = 0.9999)]
+    averaged: f64,
     /// Cases at the end of the lists that are held out.
     #[param(default = 0, min = 0, max = 10000)]
     validation: usize,
@@ -175,7 +189,16 @@ impl Run for TrainUnet3d {
         let window = model.card.input.window;
         let (augmented, angle) = (self.augmented, self.angle.to_radians());
         let balanced = self.loss == Aim::CrossEntropy;
-        let drawing = Drawing { output, margin: net.margin(), window, side, augmented, angle, balanced };
+        let drawing = Drawing {
+            output,
+            margin: net.margin(),
+            window,
+            side,
+            augmented,
+            angle,
+            balanced,
+            dense: self.dense,
+        };
         let (device, why) = self.device.choose()?;
         let why = why.map_or(String::new(), |why| format!(": {why}"));
         run.info(&format!("trains on {}{why}", device.name()));
@@ -183,15 +206,17 @@ impl Run for TrainUnet3d {
         let mut trainer = Trainer::new(&net, model.weights.clone()).map_err(Error::bad_input)?;
         let mut state = State { settings: settings.clone(), ..State::default() };
         let mut best = model.weights.clone();
+        let mut mean = (self.averaged > 0.0).then(|| model.weights.clone());
         let resumed = self.checkpoint.as_ref().map(|path| load(path, &settings, &model.weights)).transpose();
         if let Some((old, trained)) = resumed.map_err(Error::bad_input)?.flatten() {
             run.info(&format!("goes on after {} patches", old.patches));
             trainer = Trainer::new(&net, trained.now).map_err(Error::bad_input)?;
             trainer.set_memory(&trained.memory).map_err(Error::bad_input)?;
             (state, best) = (old, trained.best);
+            mean = mean.map(|_| trained.mean);
         }
         let loss = match self.loss {
-            Aim::CrossEntropy => Loss::CrossEntropy,
+            Aim::CrossEntropy | Aim::CrossEntropyAll => Loss::CrossEntropy,
             Aim::DiceCrossEntropy => Loss::DiceCrossEntropy,
         };
         let optimiser = match self.optimiser {
@@ -209,7 +234,9 @@ impl Run for TrainUnet3d {
             let drop =
                 Dropping { share: self.dropout, seed: ichor_image::random::at(run.seed() ^ 0xd809, n) };
             let running = state.patches as f64 >= self.settled * self.patches as f64;
-            let normalise = Normalise { share: self.running, seen: state.patches, running };
+            // A model to start from knows a mean and variance already.
+            let seen = state.patches + if self.start.is_some() { KNOWN } else { 0 };
+            let normalise = Normalise { share: self.running, seen, running };
             let learned = learn(device, run, &net, &trainer, Lesson { patch, loss, normalise, drop });
             let learned = learned.map_err(Error::internal)?;
             trainer.take(&learned, normalise);
@@ -222,25 +249,32 @@ impl Run for TrainUnet3d {
                     Schedule::Constant => self.rate,
                     Schedule::Polynomial => self.rate * left.powf(0.9),
                 };
-                trainer.step(rate, optimiser, state.patches.div_ceil(self.batch));
+                let step = state.patches.div_ceil(self.batch);
+                trainer.step(rate, optimiser, step);
+                if let Some(mean) = &mut mean {
+                    // Few steps are averaged over themselves.
+                    let stays = self.averaged.min(step as f64 / (step + 9) as f64);
+                    mean.approach(trainer.weights(), 1.0 - stays as f32);
+                }
             }
             let fraction = state.patches as f64 / self.patches as f64;
             run.progress(fraction, &format!("patch {} of {}", state.patches, self.patches));
             // A checkpoint between two patches of a step would lose the gradient of the first.
             if last || state.patches >= since + self.every && state.patches.is_multiple_of(self.batch) {
-                let dice = self.validate(run, &net, trainer.weights(), held, window, device)?;
-                let mean = sum / (state.patches - since) as f64;
-                state.history.push(Measured { patches: state.patches, loss: mean, dice });
+                let weights = mean.as_ref().unwrap_or(trainer.weights());
+                let dice = self.validate(run, &net, weights, held, window, device)?;
+                let loss = sum / (state.patches - since) as f64;
+                state.history.push(Measured { patches: state.patches, loss, dice });
                 let row = state.history.len() - 1;
                 let score = |n: usize| state.history.get(n).and_then(|m| m.dice).unwrap_or(f64::NEG_INFINITY);
                 if row == 0 || held.is_empty() || score(row) > score(state.best) {
                     state.best = row;
-                    best = trainer.weights().clone();
+                    best = weights.clone();
                 }
                 (sum, since) = (0.0, state.patches);
                 run.info(&row_text(&state.history[row]));
                 if let Some(path) = &self.checkpoint {
-                    save(path, &state, &trainer, &best).map_err(Error::io)?;
+                    save(path, &state, &trainer, &best, weights).map_err(Error::io)?;
                 }
             }
         }
@@ -271,6 +305,12 @@ impl Run for TrainUnet3d {
         })
     }
 }
+
+/// Patches that a model's running mean and variance count as, so that the first ones do not replace them.
+const KNOWN: usize = 1 << 20;
+
+/// mL added to the numerator and denominator of a Dice coefficient.
+const FORGIVEN_ML: f64 = 0.1;
 
 fn row_text(m: &Measured) -> String {
     let dice = m.dice.map_or(String::new(), |d| format!(", validation Dice {d:.4}"));
@@ -356,7 +396,8 @@ impl TrainUnet3d {
             }
             let turned = card.fit(&grid).map_err(|why| Error::bad_input(format!("{place}: {why}")))?;
             let turn = Turn::new(&grid, &turned);
-            let case = Case::new(ct, cavity.mask()?, mask.mask()?, turn, turned);
+            let dense = (self.dense > 0.0).then_some(self.dense_hu);
+            let case = Case::new(ct, cavity.mask()?, mask.mask()?, turn, turned, dense);
             out.push(case.ok_or_else(|| Error::bad_input(format!("{place}: the cavity is empty")))?);
         }
         Ok(out)
@@ -369,6 +410,7 @@ impl TrainUnet3d {
             start.weights.convolutions.first().map(|c| &c.weight),
             [self.patch[0], self.patch[1], self.patch[2], self.batch, self.validation, self.every, cases],
             [self.rate, self.momentum, self.dropout, self.augmented, self.angle, self.running, self.settled],
+            [self.dense, self.dense_hu[0], self.dense_hu[1], self.averaged],
             // Of what depends on the end.
             (self.schedule == Schedule::Polynomial || self.settled < 1.0).then_some(self.patches),
             format!("{:?} {:?} {:?}", self.loss, self.schedule, self.optimiser),
@@ -382,7 +424,7 @@ impl TrainUnet3d {
         self.patience > 0 && state.history.len() > state.best + self.patience
     }
 
-    /// Mean Dice coefficient of the cases held out, inside their cavities.
+    /// Mean Dice coefficient of the cases held out, inside their cavities, with [`FORGIVEN_ML`] in each.
     fn validate(
         &self,
         run: &Context,
@@ -424,7 +466,8 @@ impl TrainUnet3d {
                 both += usize::from(f && m);
                 either += usize::from(f) + usize::from(m);
             }
-            sum += if either == 0 { 1.0 } else { 2.0 * both as f64 / either as f64 };
+            let forgiven = FORGIVEN_ML * 1000.0 / case.grid.voxel_volume_mm3();
+            sum += (2.0 * both as f64 + forgiven) / (either as f64 + forgiven);
         }
         Ok(Some(sum / held.len() as f64))
     }
@@ -444,7 +487,8 @@ impl TrainUnet3d {
             "seed": run.seed(), "optimiser": format!("{:?}", self.optimiser), "rate": self.rate, "momentum": self.momentum, "batch": self.batch,
             "dropout": self.dropout, "augmented": self.augmented, "angle_degrees": self.angle,
             "loss": format!("{:?}", self.loss), "schedule": format!("{:?}", self.schedule),
-            "running": self.running, "settled": self.settled, "device": device.name(),
+            "running": self.running, "settled": self.settled, "averaged": self.averaged, "dense": self.dense,
+            "dense_hu": self.dense_hu, "device": device.name(),
         });
         (card.name, card.version) = (self.name.clone(), self.model_version.clone());
         (card.licence, card.intended_use) = (self.licence.clone(), self.intended_use.clone());

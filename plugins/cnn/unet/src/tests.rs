@@ -123,3 +123,20 @@ fn stops_and_reports() {
     let stop = engine.infer(&Serial, &input, [7; 3], &|| false, &|_| ());
     assert!(matches!(stop, Err(crate::Stop::Refused(_))));
 }
+
+#[test]
+fn weights_approach_others_number_by_number() {
+    let net = Architecture { depth: 1, ..Architecture::thin(2) };
+    let (mut near, far) = (Weights::random(&net, 1), Weights::random(&net, 2));
+    let before = near.clone();
+    near.approach(&far, 0.25);
+    for ((near, before), far) in near.numbers().iter().zip(before.numbers()).zip(far.numbers()) {
+        for ((n, b), f) in near.iter().zip(before).zip(far) {
+            assert!((n - (0.75 * b + 0.25 * f)).abs() < 1e-6);
+        }
+    }
+    near.approach(&far, 1.0);
+    // Six lists a convolution, two for the last.
+    assert_eq!(near.numbers().len(), 6 * (near.convolutions.len() - 1) + 2);
+    assert!(near.numbers().iter().zip(far.numbers()).all(|(n, f)| n.len() == f.len()));
+}

@@ -70,6 +70,35 @@ impl Weights {
         Ok(())
     }
 
+    /// Every list of numbers, in a fixed order: of each convolution weight, bias, gamma, beta, mean and variance.
+    pub fn numbers(&self) -> Vec<&Vec<f32>> {
+        let mut out = Vec::new();
+        for c in &self.convolutions {
+            out.extend([&c.weight, &c.bias]);
+            out.extend(c.norm.iter().flat_map(|n| [&n.gamma, &n.beta, &n.mean, &n.variance]));
+        }
+        out
+    }
+
+    /// The same, to be changed.
+    pub fn numbers_mut(&mut self) -> Vec<&mut Vec<f32>> {
+        let mut out = Vec::new();
+        for c in &mut self.convolutions {
+            out.extend([&mut c.weight, &mut c.bias]);
+            out.extend(
+                c.norm.iter_mut().flat_map(|n| [&mut n.gamma, &mut n.beta, &mut n.mean, &mut n.variance]),
+            );
+        }
+        out
+    }
+
+    /// Moves every number towards that of `other`, weights of the same network, by a share of the way.
+    pub fn approach(&mut self, other: &Weights, share: f32) {
+        for (own, other) in self.numbers_mut().into_iter().zip(other.numbers()) {
+            own.iter_mut().zip(other).for_each(|(own, other)| *own += share * (other - *own));
+        }
+    }
+
     /// Random weights that keep the signal's size through the network (He's), with batch normalisation: for tests
     /// and benchmarks. The same for the same `seed` everywhere.
     pub fn random(architecture: &Architecture, seed: u64) -> Weights {
