@@ -160,13 +160,15 @@ def main():
             "SimpleITK": other("SimpleITK", "read", out["Ichor"]),
         }),
     ]
-    for how, name in (("linear", "linear"), ("cubic", "cubic B-spline")):
+    for how, name, source in (
+        ("linear", "linear, from .nii.gz", packed), ("linear", "linear", plain), ("cubic", "cubic B-spline", plain)
+    ):
         tools = {
-            "Ichor": ichor("resample", plain, plain_out["Ichor"], how),
-            "SimpleITK": other("SimpleITK", "resample", plain, plain_out["SimpleITK"], how),
-            "SciPy": other("SciPy", "resample", plain, plain_out["SciPy"], how),
+            "Ichor": ichor("resample", source, plain_out["Ichor"], how),
+            "SimpleITK": other("SimpleITK", "resample", source, plain_out["SimpleITK"], how),
+            "SciPy": other("SciPy", "resample", source, plain_out["SciPy"], how),
         }
-        if how == "linear":  # of whose input a fifth is used; cubic uses all of it, mapped or not
+        if name == "linear":  # of whose input a fifth is used; cubic uses all of it, mapped or not
             tools["SciPy, input not mapped"] = other("SciPy", "resample", plain, plain_out["SciPy"], how, "unmapped")
         steps.append((f"resample to 0.43 x 0.43 x 5 mm, {name}", tools))
     steps.append(("resample to 0.43 x 0.43 x 5 mm, slices averaged", {
