@@ -246,11 +246,11 @@ struct ichor_run {
    * depend on n and grain alone. body must not call parallel_for and must not unwind. */
   ichor_status (*parallel_for)(const ichor_run *, uint64_t n, uint64_t grain,
                                void (*body)(void *user, uint64_t begin, uint64_t end), void *user);
-  /* since 1.1. [run-thread] A BLOB output that need not fit into memory: its bytes from `offset` on. The
+  /* since 1.1. [any-thread] A BLOB output that need not fit into memory: its bytes from `offset` on. The
    * first call makes the output, the host keeps it in a file of its own until the run has succeeded. It
    * ends behind the last byte written; what was skipped is zero. In plan() it declares the output. */
   ichor_status (*write_blob)(const ichor_run *, uint32_t port, uint64_t offset, const void *, size_t);
-  /* since 1.1. [run-thread] Reads it again, as it is kept. ICHOR_IO when it has fewer bytes. */
+  /* since 1.1. [any-thread] Reads it again, as it is kept. ICHOR_IO when it has fewer bytes. */
   ichor_status (*read_blob)(const ichor_run *, uint32_t port, uint64_t offset, void *, size_t);
 };
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// Where a host keeps a blob.
-pub(crate) trait Store {
+pub(crate) trait Store: Send {
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<()>;
     fn read(&self, offset: u64, out: &mut [u8]) -> Result<()>;
 }
@@ -119,14 +119,14 @@ impl Default for Blob<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::RefCell;
+    use std::sync::Mutex;
 
     #[derive(Default)]
-    struct Kept(RefCell<Vec<u8>>);
+    struct Kept(Mutex<Vec<u8>>);
 
     impl Store for &Kept {
         fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
-            let mut all = self.0.borrow_mut();
+            let mut all = self.0.lock().unwrap();
             let end = offset as usize + bytes.len();
             let len = all.len().max(end);
             all.resize(len, 0);
@@ -135,7 +135,7 @@ mod tests {
         }
 
         fn read(&self, offset: u64, out: &mut [u8]) -> Result<()> {
-            out.copy_from_slice(&self.0.borrow()[offset as usize..][..out.len()]);
+            out.copy_from_slice(&self.0.lock().unwrap()[offset as usize..][..out.len()]);
             Ok(())
         }
     }
@@ -150,6 +150,6 @@ mod tests {
             assert!(blob.overwrite(3, &[9, 9]).is_err() && blob.read(2..5).is_err());
             assert_eq!((&*blob.read(0..4).unwrap(), blob.len()), (&[9, 2, 3, 4][..], 4));
         }
-        assert_eq!(*kept.0.borrow(), [9, 2, 3, 4]);
+        assert_eq!(*kept.0.lock().unwrap(), [9, 2, 3, 4]);
     }
 }

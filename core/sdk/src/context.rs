@@ -58,11 +58,14 @@ impl Out {
     }
 }
 
-/// A blob in the hands of the host. It lives on the run's thread: a reference to an `ichor_run` cannot leave it.
+/// A blob in the hands of the host.
 struct Kept<'a> {
     run: &'a ichor_run,
     port: Out,
 }
+
+// SAFETY: the two functions that are called are [any-thread] in ichor.h, and the run outlives `'a`.
+unsafe impl Send for Kept<'_> {}
 
 impl Store for Kept<'_> {
     fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {

@@ -16,7 +16,7 @@ const CHUNK: usize = 1 << 20;
 /// The same where size comes first.
 const SMALL_CHUNK: usize = 2 << 20;
 /// Bytes, before compression, between two looks at whether the run should stop.
-const BATCH: usize = 32 << 20;
+const BATCH: usize = 16 << 20;
 
 /// Chunks that one range of a parallel loop compresses, with the same tools: one, so that no thread waits long for
 /// the last.
@@ -71,10 +71,20 @@ pub fn compress<'b>(
     let packers: Mutex<Vec<Packer>> = Mutex::default();
     let idle = || packers.lock().unwrap_or_else(PoisonError::into_inner);
     let batch = (BATCH / chunk).max(1);
+    // One thread puts away what the batch before made while the others compress.
+    let (out, made) = (Mutex::new(out), Mutex::new(Ok(Vec::new())));
+    let put_away = |made: &mut Result<Vec<_>>| {
+        let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+        let pieces = std::mem::replace(made, Ok(Vec::new()));
+        *made = pieces.and_then(|pieces| out.append(pieces)).map(|()| Vec::new());
+    };
     for begin in (0..count).step_by(batch) {
         watch(begin as f64 / count as f64)?;
         let end = (begin + batch).min(count);
         let batch = map_ranges(par, end - begin, RANGE, &|range| {
+            if range.start == 0 {
+                put_away(&mut made.lock().unwrap_or_else(PoisonError::into_inner));
+            }
             let mut packer = idle().pop().unwrap_or_default();
             let mut pack = |n: usize| {
                 let n = begin + n;
@@ -101,8 +111,12 @@ pub fn compress<'b>(
             index.packed[n] = packed.len() as u32;
             pieces.push(packed);
         }
-        out.append(pieces)?;
+        let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *made, Ok(pieces))?;
     }
+    put_away(&mut made.lock().unwrap_or_else(PoisonError::into_inner));
+    made.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+    let out = out.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut tail = CLOSE.to_vec();
     tail.extend(crc.sum().to_le_bytes());
     tail.extend((length as u32).to_le_bytes());
