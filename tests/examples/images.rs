@@ -9,13 +9,18 @@ use ichor_host::Value;
 use ichor_tests::stage::Bench;
 use serde_json::{Value as Json, json};
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let argument = |n: usize| arguments[n].as_str();
-    let bench = Bench::new(arguments.last().unwrap().parse().unwrap());
+    let mut bench = Bench::new(arguments.last().unwrap().parse().unwrap());
+    if argument(0) == "write" {
+        let _ = std::fs::remove_file(argument(2));
+        bench.folder = Path::new(argument(2)).parent().unwrap().to_owned();
+    }
     let run = |id: &str, params: Json, inputs: &[(&str, &Arc<Value>)]| {
         Arc::clone(bench.run(id, params, inputs).unwrap().values().next().unwrap())
     };
@@ -41,8 +46,11 @@ fn main() {
             let image = load();
             time(&|| {
                 let file = save(&image, argument(3).parse().unwrap());
-                let mut to = std::fs::File::create(argument(2)).unwrap();
-                file.parts().for_each(|part| to.write_all(&part).unwrap());
+                // As a run does with its results.
+                if !file.link(Path::new(argument(2))) {
+                    let mut to = std::fs::File::create(argument(2)).unwrap();
+                    file.parts().for_each(|part| to.write_all(&part).unwrap());
+                }
                 file
             });
         }

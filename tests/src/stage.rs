@@ -7,7 +7,7 @@ use ichor_host::{
 use ichor_spec::{Kind, StageManifest, Unit};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -24,6 +24,8 @@ pub struct Bench {
     pub worker: bool,
     /// Limits of a worker process.
     pub limits: Limits,
+    /// Where blobs are kept.
+    pub folder: PathBuf,
     /// What stages logged, as `(level, message)`.
     pub log: Mutex<Vec<(i32, String)>>,
 }
@@ -50,7 +52,8 @@ impl Bench {
             ..HostOptions::new(threads)
         };
         let host = Host::new(worker).unwrap();
-        Self { host, plugins, worker: false, limits: Limits::default(), log: Mutex::default() }
+        let folder = std::env::temp_dir();
+        Self { host, plugins, worker: false, limits: Limits::default(), folder, log: Mutex::default() }
     }
 
     /// A stage and its plugin.
@@ -92,7 +95,7 @@ impl Bench {
             seed: 1,
             max_threads: self.host.budget().threads(),
             limits: self.limits,
-            folder: Some(&std::env::temp_dir()),
+            folder: Some(&self.folder),
             cancel: &AtomicBool::new(false),
             sink: self,
         };

@@ -2,8 +2,8 @@
 
 use crate::leftover::{is_left, mine};
 use crate::record::{OutputRecord, RunRecord, hex};
+use ichor_host::Value;
 use sha2::{Digest, Sha256};
-use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -33,17 +33,16 @@ impl OutputDir {
         self.staging.path()
     }
 
-    /// Writes a file into the staging folder, part by part.
-    pub(crate) fn stage<'a>(
-        &self,
-        name: &str,
-        file: String,
-        parts: impl IntoIterator<Item = Cow<'a, [u8]>>,
-    ) -> io::Result<OutputRecord> {
-        let mut out = File::create(self.staging.path().join(&file))?;
+    /// Puts a value's file into the staging folder: the one that it is kept in, or a copy.
+    pub(crate) fn stage(&self, name: &str, file: String, value: &Value) -> io::Result<OutputRecord> {
+        let path = self.staging.path().join(&file);
+        let is_there = value.link(&path);
+        let mut out = if is_there { File::open(path)? } else { File::create(path)? };
         let (mut sum, mut bytes) = (Sha256::new(), 0);
-        for part in parts {
-            out.write_all(&part)?;
+        for part in value.parts() {
+            if !is_there {
+                out.write_all(&part)?;
+            }
             sum.update(&part);
             bytes += part.len() as u64;
         }
@@ -58,7 +57,9 @@ impl OutputDir {
         let name = if done { "run.json" } else { "failed-run.json" };
         let mut text = serde_json::to_string_pretty(record).map_err(io::Error::other)?;
         text.push('\n');
-        self.stage(name, name.to_owned(), [text.as_bytes().into()])?;
+        let mut out = File::create(staged.join(name))?;
+        out.write_all(text.as_bytes())?;
+        out.sync_all()?;
         if done {
             // While files are exchanged there is no record: a kill here leaves files without a voucher, not a
             // voucher for other files.
@@ -111,13 +112,15 @@ fn remove(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ichor_spec::Kind;
 
     #[test]
     fn nothing_appears_before_publish_and_nothing_temporary_stays() {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("a/b");
         let out = OutputDir::open(&dir).unwrap();
-        let record = out.stage("mask", "mask.nii.gz".into(), [b"a"[..].into(), b"bc"[..].into()]).unwrap();
+        let value = Value::from_bytes(Kind::Blob, *b"abc");
+        let record = out.stage("mask", "mask.nii.gz".into(), &value).unwrap();
         // SHA-256 of "abc": FIPS 180-2, appendix B.1.
         assert_eq!(record.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         assert!(!dir.join("mask.nii.gz").exists());

@@ -167,7 +167,7 @@ pub fn run(request: &Request) -> Result<RunRecord, RunError> {
                 .as_ref()
                 .ok_or_else(|| RunError::Failed(vec![format!("output {} was not made", output.name)]))?;
             let file = file_name(&output.name, value).map_err(|why| RunError::Failed(vec![why]))?;
-            record.outputs.push(dir.stage(&output.name, file, value.parts()).map_err(unwritable)?);
+            record.outputs.push(dir.stage(&output.name, file, value).map_err(unwritable)?);
         }
     }
     drop(values);

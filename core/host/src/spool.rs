@@ -1,8 +1,8 @@
 //! Blobs that stages write piece by piece, in files.
 
 use crate::shared::Mapping;
-use rustix::fd::OwnedFd;
-use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fs::{AtFlags, CWD, MemfdFlags, Mode, OFlags, fstat, linkat, memfd_create, open};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -20,7 +20,7 @@ pub(crate) struct Spool {
 impl Spool {
     /// An empty one, in a file of `dir` without a name, or in memory where there is no folder.
     pub(crate) fn new(dir: Option<&Path>) -> io::Result<Self> {
-        let (file, on_disk) = match dir.map(tempfile::tempfile_in) {
+        let (file, on_disk) = match dir.map(without_name) {
             Some(Ok(file)) => (file, true),
             _ => (in_memory()?, false),
         };
@@ -61,6 +61,16 @@ impl Spool {
     }
 }
 
+/// A file that goes when nobody has it open, or gets a name by [`Spooled::link`]; with the permissions of any new file.
+fn without_name(dir: &Path) -> io::Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    match open(dir, flags, Mode::from_raw_mode(0o666)) {
+        Ok(fd) => Ok(File::from(fd)),
+        // Not every file system has these.
+        Err(_) => tempfile::tempfile_in(dir),
+    }
+}
+
 fn in_memory() -> io::Result<File> {
     Ok(File::from(memfd_create(c"ichor", MemfdFlags::CLOEXEC)?))
 }
@@ -85,6 +95,14 @@ impl Spooled {
     pub(crate) fn bytes(&self) -> &[u8] {
         // SAFETY: `len` bytes are mapped of a file that only this value knows, and nobody writes to it.
         unsafe { std::slice::from_raw_parts(self.mapping.start(), self.len) }
+    }
+
+    /// Gives the file the name `path`, if it has none yet and lies on the same file system; tells whether it did.
+    pub(crate) fn link(&self, path: &Path) -> bool {
+        // Two results must not be one file: who changes one would change the other.
+        let is_nameless = fstat(self.mapping.fd()).is_ok_and(|stat| stat.st_nlink == 0);
+        let own = format!("/proc/self/fd/{}", self.mapping.fd().as_raw_fd());
+        is_nameless && linkat(CWD, own, CWD, path, AtFlags::SYMLINK_FOLLOW).is_ok()
     }
 
     /// Some bytes, read; `None` where that fails.
@@ -125,11 +143,21 @@ mod tests {
             assert_eq!(spooled.read(&(8..13)).unwrap(), b"ld\0\0!");
             assert!(spooled.read(&(8..14)).is_none());
         }
+        let mut spool = Spool::new(Some(dir.path())).unwrap();
+        spool.write(0, b"abc").unwrap();
+        let (spooled, path) = (spool.finish().unwrap(), dir.path().join("named"));
+        if spooled.link(&path) {
+            assert_eq!(std::fs::read(&path).unwrap(), b"abc");
+            assert!(!spooled.link(&dir.path().join("again")), "a file has one name");
+        }
+        let mut spool = Spool::new(None).unwrap();
+        spool.write(0, b"abc").unwrap();
+        assert!(!spool.finish().unwrap().link(&path), "memory is no file of this disk");
         assert_eq!(Spool::new(None).unwrap().finish().unwrap().bytes(), b"");
     }
 
     #[test]
-    fn a_full_disk_leaves_memory() {
+    fn a_disk_without_room_is_recognised() {
         // Everything written to it is refused for want of room, like a disk without any.
         let file = File::options().read(true).write(true).open("/dev/full").unwrap();
         let mut spool = Spool { file, len: 0, on_disk: false };

@@ -12,6 +12,7 @@ use serde_json::Map;
 use std::borrow::Cow;
 use std::ffi::{c_char, c_void};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Type of a voxel in memory.
@@ -279,6 +280,13 @@ impl Value {
             return Cow::Owned(bytes);
         }
         Cow::Borrowed(&self.bytes()[range])
+    }
+
+    /// Makes a blob that the host keeps in a file of the same file system the file `path`, without a copy; tells whether it
+    /// did. Once only: two results are never one file.
+    #[must_use]
+    pub fn link(&self, path: &Path) -> bool {
+        matches!(&self.content, Content::Spooled(spooled) if spooled.link(path))
     }
 
     /// All of [`Value::bytes`], in parts of at most 4 MiB.
