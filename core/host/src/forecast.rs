@@ -182,7 +182,11 @@ impl Services for Notes<'_> {
     }
 
     fn write_blob(&self, port: u32, _: u64, _: &[u8]) -> ichor_status {
-        self.note(port, Described::of_bytes(Kind::Blob))
+        let blob = Described::of_bytes(Kind::Blob);
+        let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_begun = outputs.get(port as usize).is_some_and(|slot| slot.as_ref() == Some(&blob));
+        drop(outputs);
+        if is_begun { ICHOR_OK } else { self.note(port, blob) }
     }
 
     fn read_blob(&self, _: u32, _: u64, _: &mut [u8]) -> ichor_status {

@@ -16,6 +16,13 @@ pub struct Index {
     pub packed: Vec<u32>,
 }
 
+impl Index {
+    /// Whether it can be of so many bytes before compression.
+    pub fn fits(&self, length: usize) -> bool {
+        self.raw > 0 && length.div_ceil(self.raw) == self.packed.len()
+    }
+}
+
 /// A member's header: no name, no time, so that equal content makes equal bytes.
 pub fn header(index: &Index) -> Vec<u8> {
     // Deflate, with an extra field, time 0, no hint, system unknown.

@@ -197,8 +197,7 @@ pub fn first_chunk(file: &Blob, length: usize) -> Result<Option<Vec<u8>>> {
     let Some((begin, Some(index))) = frame::head(&head) else { return Ok(None) };
     let all: usize = index.packed.iter().map(|&n| n as usize).sum();
     let end = [&super::blocks::CLOSE[..], &[0; 4], &(length as u32).to_le_bytes()].concat();
-    let fits = index.raw > 0 && length.div_ceil(index.raw) == index.packed.len();
-    if !fits || begin + all + end.len() != file.len() {
+    if !index.fits(length) || begin + all + end.len() != file.len() {
         return Ok(None);
     }
     let mut tail = file.read(begin + all..file.len())?.into_owned();
@@ -212,7 +211,7 @@ pub fn first_chunk(file: &Blob, length: usize) -> Result<Option<Vec<u8>>> {
 
 /// The chunks of a deflate stream, as an index has them.
 fn pieces<'a>(body: &'a [u8], index: Option<&Index>, length: usize) -> Option<Vec<&'a [u8]>> {
-    let index = index.filter(|index| index.raw > 0 && length.div_ceil(index.raw) == index.packed.len())?;
+    let index = index.filter(|index| index.fits(length))?;
     let mut at = 0;
     let mut out = Vec::with_capacity(index.packed.len());
     for &length in &index.packed {
