@@ -66,7 +66,7 @@ impl<'a> Case<'a> {
         grid: Grid,
         dense: Option<[f64; 2]>,
     ) -> Option<Self> {
-        let is_dense = dense.map(|range| within(&ct, range));
+        let is_dense = dense.map(|range| within(ct.voxels(), range));
         let whole = Bounds { begin: [0; 3], end: turn.shape().map(|n| n as isize) };
         let (mut foreground, mut places) = (Vec::new(), Vec::new());
         let (mut low, mut high) = ([isize::MAX; 3], [isize::MIN; 3]);
@@ -105,11 +105,9 @@ impl<'a> Case<'a> {
 
     /// A voxel of the truth, or of the cavity around it.
     fn centre(&self, random: &mut Random, foreground: bool, dense: f64) -> [isize; 3] {
-        if foreground && !self.foreground.is_empty() {
-            return self.foreground[random.below(self.foreground.len())].map(|n| n as isize);
-        }
-        if dense > 0.0 && random.uniform() < dense && !self.dense.is_empty() {
-            return self.dense[random.below(self.dense.len())].map(|n| n as isize);
+        let foreground = if foreground { &self.foreground[..] } else { &[] };
+        if let Some(voxel) = listed(random, foreground, &self.dense, dense) {
+            return voxel.map(|n| n as isize);
         }
         let n = self.bounds.shape();
         let mut v = self.bounds.begin;
@@ -205,17 +203,27 @@ impl Drawing {
     }
 }
 
-/// Which voxels lie in a range of HU.
-fn within(ct: &Input, [low, high]: [f64; 2]) -> Vec<bool> {
-    fn of<T: Copy + Into<f64>>(values: &[T], low: f64, high: f64) -> Vec<bool> {
+/// One voxel of the truth, if there is any; else, with the probability `share`, one of the dense ones, if there are any.
+fn listed(random: &mut Random, truth: &[[u16; 3]], dense: &[[u16; 3]], share: f64) -> Option<[u16; 3]> {
+    let of = |list: &[[u16; 3]], random: &mut Random| list[random.below(list.len())];
+    if !truth.is_empty() {
+        return Some(of(truth, random));
+    }
+    let is_wanted = share > 0.0 && random.uniform() < share;
+    (is_wanted && !dense.is_empty()).then(|| of(dense, random))
+}
+
+/// Which voxels lie in a range of HU, its ends included.
+fn within(voxels: Voxels, range: [f64; 2]) -> Vec<bool> {
+    fn of<T: Copy + Into<f64>>(values: &[T], [low, high]: [f64; 2]) -> Vec<bool> {
         values.iter().map(|&v| (low..=high).contains(&v.into())).collect()
     }
-    match ct.voxels() {
-        Voxels::I16(v) => of(v, low, high),
-        Voxels::U16(v) => of(v, low, high),
-        Voxels::U8(v) => of(v, low, high),
-        Voxels::U32(v) => of(v, low, high),
-        Voxels::F32(v) => of(v, low, high),
+    match voxels {
+        Voxels::I16(v) => of(v, range),
+        Voxels::U16(v) => of(v, range),
+        Voxels::U8(v) => of(v, range),
+        Voxels::U32(v) => of(v, range),
+        Voxels::F32(v) => of(v, range),
     }
 }
 
@@ -304,6 +312,31 @@ mod tests {
             target[..n].fill(1);
             assert_eq!(weights(&target, &mut Random::new(1)), vec![1.0; 1000]);
         }
+    }
+
+    #[test]
+    fn dense_voxels_are_drawn_as_often_as_asked_and_never_before_the_truth() {
+        let (truth, dense) = ([[1, 1, 1]], [[2, 2, 2], [3, 3, 3]]);
+        let mut random = Random::new(6);
+        let mut draw = |truth: &[[u16; 3]], dense: &[[u16; 3]], share: f64| {
+            (0..4000).map(|_| listed(&mut random, truth, dense, share)).collect::<Vec<_>>()
+        };
+        assert!(draw(&truth, &dense, 1.0).iter().all(|v| *v == Some([1, 1, 1])));
+        assert!(draw(&[], &dense, 0.0).iter().chain(&draw(&[], &[], 1.0)).all(Option::is_none));
+        let drawn = draw(&[], &dense, 0.3);
+        // Five standard errors of 1200 and of 600.
+        for (wanted, expected, apart) in
+            [(None, 2800, 145), (Some([2, 2, 2]), 600, 113), (Some([3, 3, 3]), 600, 113)]
+        {
+            assert!(drawn.iter().filter(|v| **v == wanted).count().abs_diff(expected) < apart, "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_hu_has_its_ends() {
+        let found = within(Voxels::I16(&[-60, 49, 50, 75, 100, 101]), [50.0, 100.0]);
+        assert_eq!(found, [false, false, true, true, true, false]);
+        assert_eq!(within(Voxels::F32(&[f32::NAN, 49.9, 50.0]), [50.0, 100.0]), [false, false, true]);
     }
 
     #[test]
