@@ -1,6 +1,6 @@
 """The 3D U-Net engine (plugins/cnn/unet) beside PyTorch: the same random weights, the same input.
 
-    cargo build --release -p ichor-unet --example exchange
+    cargo build --release -p ichor-unet --example exchange --example speed
     python tests/peers/unet.py EXCHANGE accuracy
     python tests/peers/unet.py EXCHANGE speed [edge of the input, 124] [thin|thick] [f32|bf16] [how ...]
     cargo build --release -p ichor-unet-training --example training_step
@@ -8,13 +8,15 @@
 
 EXCHANGE is the built example (target/release/examples/exchange). `accuracy` prints the largest difference of the
 probabilities, thin and thick, and for bfloat16 that of either side against f32. `speed` prints seconds, best of
-three after one run to warm up, on two threads. PyTorch runs with batch normalisation folded, in-place activation
+three after one run to warm up, on two threads, GFLOP/s as the paper writes the network, and their share of the peak that the
+example `speed`, built beside it, measures; over 100 % is work that was spared. PyTorch runs with batch normalisation folded, in-place activation
 and inference mode; how: plain, last (channels_last_3d), compile (torch.compile), compile-last; default plain, last.
 `step` prints seconds of a training step: forward, cross-entropy, backward, Nesterov's step, the tools in turns, best of
 six after one; how also with bf16- in front (autocast).
 """
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -139,6 +141,32 @@ class Exchange:
         return numpy.fromfile(names["output"], "<f4"), [float(line) for line in printed.split()]
 
 
+    def speed(self, shape, precision, pool):
+        """What the example `speed` says of this shape."""
+        size = ",".join(str(n) for n in shape)
+        command = [os.path.join(os.path.dirname(self.path), "speed"), f"shape={size}", f"precision={precision}"]
+        command += [f"pool={pool}", f"threads={THREADS}", "repeat=1"]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        return next(line for line in printed.splitlines() if line.startswith("["))
+
+
+def count_flops(net, x):
+    """Multiplications and additions of the convolutions as they are written."""
+    total, hooks = [0], []
+
+    def count(conv, _, out):
+        total[0] += 2 * out.numel() * conv.in_channels * conv.kernel_size[0] ** 3
+
+    for module in net.modules():
+        if isinstance(module, nn.Conv3d):
+            hooks.append(module.register_forward_hook(count))
+    with torch.inference_mode():
+        net(x)
+    for hook in hooks:
+        hook.remove()
+    return total[0]
+
+
 class Step:
     """A training step of PyTorch: one patch, cross-entropy, stochastic gradient descent with Nesterov momentum."""
 
@@ -205,11 +233,15 @@ def accuracy(exchange):
 
 def speed(exchange, edge=124, pool="thin", precision="f32", *hows):
     edge = int(edge)
-    shape = [edge, edge, edge if pool == "thin" else 44]
+    shape = [edge, edge, edge if pool == "thin" else 40]
     net, x = random_net(POOLS[pool]), image(shape)
+    flops = count_flops(net, x)
     _, seconds = exchange.run(net, x, precision, pool, repeat=4)
     ours = min(seconds[1:])
-    print(f"{pool} {shape} {precision}: ours {ours:.3f} s", flush=True)
+    told = exchange.speed(shape, precision, pool)
+    peak = float(re.search(r"of the peak ([0-9]+)", told).group(1))
+    rate = lambda s: f"{s:.3f} s, {flops / s / 1e9:.0f} GFLOP/s, {flops / s / 1e9 / peak:.0%} of the peak {peak:.0f}"
+    print(f"{pool} {shape} {precision}, {flops / 1e9:.0f} GFLOP\n  ours: {rate(ours)}\n    {told}", flush=True)
     for block in net.blocks:
         block.fold()
     if precision == "bf16":
@@ -224,7 +256,7 @@ def speed(exchange, edge=124, pool="thin", precision="f32", *hows):
                 start = time.perf_counter()
                 run(y)
                 times.append(time.perf_counter() - start)
-        print(f"  PyTorch {torch.__version__} {how}: {min(times[1:]):.3f} s, {min(times[1:]) / ours:.2f} x ours", flush=True)
+        print(f"  PyTorch {torch.__version__} {how}: {rate(min(times[1:]))}, {min(times[1:]) / ours:.2f} x ours", flush=True)
 
 
 if __name__ == "__main__":

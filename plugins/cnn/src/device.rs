@@ -112,6 +112,14 @@ impl Device {
             Self::Cuda => "cuda",
         }
     }
+
+    /// Its name, and the kernels of a processor.
+    pub fn described(self) -> String {
+        match self {
+            Self::Cpu => format!("cpu ({})", Isa::best().name()),
+            _ => self.name().to_owned(),
+        }
+    }
 }
 
 impl Arithmetic {
@@ -120,9 +128,7 @@ impl Arithmetic {
         match self {
             Self::F32 => Precision::F32,
             Self::Bf16 => Precision::Bf16,
-            Self::Auto if device == Device::Cuda || Isa::best(Precision::Bf16) != Isa::Portable => {
-                Precision::Bf16
-            }
+            Self::Auto if device == Device::Cuda || Isa::best().is_fast_in_bf16() => Precision::Bf16,
             Self::Auto => Precision::F32,
         }
     }
@@ -172,7 +178,7 @@ pub fn cpu(
     weights: &Weights,
     precision: Precision,
 ) -> Result<Box<dyn Predictor>, String> {
-    Ok(Box::new(Engine::new(net, weights, precision, Isa::best(precision))?))
+    Ok(Box::new(Engine::new(net, weights, precision, Isa::best())?))
 }
 
 #[cfg(feature = "cuda")]

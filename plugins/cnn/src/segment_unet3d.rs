@@ -29,7 +29,7 @@ enum Mirror {
 /// window's lowest value: air. It runs in tiles, only where the cavity is. Its convolutions are valid, so that every
 /// voxel gets the same value, bit by bit, however large the tiles are; larger tiles overlap less and are faster.
 ///
-/// On the CPU the kernels are Ichor's own, for AVX-512, AVX2 and any other processor; on a GPU they are Burn's.
+/// On the CPU the kernels are Ichor's own, for AMX, AVX-512, AVX2 and any other processor; on a GPU they are Burn's.
 #[derive(Stage)]
 #[stage(id = "segment-unet3d", version = "1.0.0")]
 #[input(ct, kind = "volume", unit = "HU", doc = "non-contrast head CT")]
@@ -56,7 +56,7 @@ pub struct SegmentUnet3d {
     #[param(default = "auto")]
     device: Device,
     /// Arithmetic of the convolutions; sums and softmax are f32 in both. `auto` takes bf16 where the processor or the
-    /// GPU computes in it, else f32.
+    /// GPU multiplies in it, else f32. On a processor that does not, bf16 halves the memory and is hardly faster.
     #[param(default = "auto")]
     precision: Arithmetic,
     /// Least probability that counts as the class.
@@ -111,7 +111,7 @@ impl Run for SegmentUnet3d {
             run.info(&format!(
                 "{n} tile{} on {} in {}",
                 if n == 1 { "" } else { "s" },
-                setup.device.name(),
+                setup.device.described(),
                 if setup.precision == Precision::F32 { "f32" } else { "bf16" }
             ));
         }

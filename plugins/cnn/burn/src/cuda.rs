@@ -155,7 +155,7 @@ mod tests {
         let (net, shape) = (Architecture::thin(2), [92; 3]);
         let weights = Weights::random(&net, 1);
         let input: Vec<f32> = (0..92 * 92 * 92).map(|n| (n % 97) as f32 / 97.0).collect();
-        let cpu = Engine::new(&net, &weights, Precision::F32, Isa::best(Precision::F32)).unwrap();
+        let cpu = Engine::new(&net, &weights, Precision::F32, Isa::best()).unwrap();
         let want = cpu.infer(&Serial, &input, shape, &|| false, &|_| {}).unwrap();
         for (precision, tolerance) in [(Precision::F32, 5e-3), (Precision::Bf16, 0.05)] {
             let got = Gpu::new(&net, &weights, precision).unwrap().infer(input.clone(), shape).unwrap();

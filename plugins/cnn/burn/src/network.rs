@@ -270,7 +270,7 @@ mod tests {
             let values: Vec<f32> = (0..shape.iter().product::<usize>() as u64)
                 .map(|n| random.stream(n).uniform() as f32)
                 .collect();
-            let engine = Engine::new(&net, &weights, Precision::F32, Isa::best(Precision::F32)).unwrap();
+            let engine = Engine::new(&net, &weights, Precision::F32, Isa::best()).unwrap();
             let want = engine.infer(&Serial, &values, shape, &|| false, &|_| {}).unwrap();
             for unet in [
                 Unet::<Flex>::new(&net, &weights, 0.5, &device),

@@ -584,7 +584,7 @@ mod tests {
             trainer.step(0.05, Optimiser::Sgd { momentum: 0.9 }, 1);
         }
         assert!(losses[59] < 0.3 * losses[0], "{losses:?}");
-        let engine = Engine::new(&net, trainer.weights(), Precision::F32, Isa::best(Precision::F32)).unwrap();
+        let engine = Engine::new(&net, trainer.weights(), Precision::F32, Isa::best()).unwrap();
         let p = engine.infer(&Serial, &image, shape, &|| false, &|_| {}).unwrap();
         let right = p.iter().zip(&target).filter(|(p, t)| u8::from(**p >= 0.5) == **t).count();
         assert!(right * 10 > target.len() * 9, "{right} of {}", target.len());

@@ -24,7 +24,7 @@ fn main() -> Result<(), String> {
     let net =
         if get("pool", "thin") == "thick" { Architecture::thick(width) } else { Architecture::thin(width) };
     let precision = if get("precision", "f32") == "bf16" { Precision::Bf16 } else { Precision::F32 };
-    let isa = get("isa", Isa::best(precision).name());
+    let isa = get("isa", Isa::best().name());
     let isa = Isa::ALL
         .into_iter()
         .find(|i| i.name() == isa)

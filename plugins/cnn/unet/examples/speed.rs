@@ -31,7 +31,7 @@ fn main() -> Result<(), String> {
             _ => return Err(format!("there is no setting `{key}`")),
         }
     }
-    let isa = isa.unwrap_or(Isa::best(precision));
+    let isa = isa.unwrap_or(Isa::best());
     let net = if thick { Architecture::thick(width) } else { Architecture::thin(width) };
     let engine = Engine::new(&net, &Weights::random(&net, 1), precision, isa)?;
     let input: Vec<f32> = (0..shape.iter().product::<usize>())
@@ -66,11 +66,14 @@ fn main() -> Result<(), String> {
 /// GFLOP/s of nothing but the multiply-add of the kernels on so many threads.
 fn peak(threads: usize, precision: Precision, isa: Isa) -> f64 {
     const TURNS: usize = 40_000_000;
-    let flops = match (isa, precision) {
-        (Isa::Portable, _) => return f64::NAN,
-        (Isa::Avx2, _) => 16.0,
-        (_, Precision::F32) => 32.0,
-        (_, Precision::Bf16) => 64.0,
+    let is_fast = precision == Precision::Bf16 && isa.is_fast_in_bf16();
+    // Of one turn.
+    let flops = match isa {
+        Isa::Portable => return f64::NAN,
+        Isa::Avx2 => 16 * 16,
+        Isa::Amx if is_fast => 4 * 2 * 16 * 16 * 32,
+        _ if is_fast => 16 * 64,
+        _ => 16 * 32,
     };
     let mut best = f64::INFINITY;
     for _ in 0..3 {
@@ -80,17 +83,18 @@ fn peak(threads: usize, precision: Precision, isa: Isa) -> f64 {
                 #[cfg(target_arch = "x86_64")]
                 // SAFETY: the engine was made for this instruction set, so that the processor has it.
                 unsafe {
-                    match (isa, precision) {
-                        (Isa::Avx2, _) => peak::avx2(TURNS),
-                        (_, Precision::F32) => peak::avx512(TURNS),
-                        (_, Precision::Bf16) => peak::bf16(TURNS),
+                    match isa {
+                        Isa::Avx2 => peak::avx2(TURNS),
+                        Isa::Amx if is_fast => peak::tiles(TURNS),
+                        _ if is_fast => peak::bf16(TURNS),
+                        _ => peak::avx512(TURNS),
                     }
                 };
             }
         });
         best = best.min(start.elapsed().as_secs_f64());
     }
-    flops * (16 * TURNS * threads) as f64 / best / 1e9
+    (flops * TURNS * threads) as f64 / best / 1e9
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -134,5 +138,34 @@ mod peak {
             }
         }
         black_box(sums);
+    }
+
+    /// # Safety
+    /// An engine for AMX was made.
+    pub unsafe fn tiles(turns: usize) {
+        // Palette 1; the bytes a row of the eight tiles, from byte 16, and their rows, from byte 48.
+        let mut configuration = [0u8; 64];
+        configuration[0] = 1;
+        for tile in 0..8 {
+            configuration[16 + 2 * tile] = 64;
+            configuration[48 + tile] = 16;
+        }
+        // SAFETY: the tiles are zero after the configuration; nothing else changes.
+        unsafe {
+            std::arch::asm!(
+                "ldtilecfg [{configuration}]",
+                "2:",
+                "tdpbf16ps tmm0, tmm4, tmm6",
+                "tdpbf16ps tmm1, tmm4, tmm7",
+                "tdpbf16ps tmm2, tmm5, tmm6",
+                "tdpbf16ps tmm3, tmm5, tmm7",
+                "dec {turns}",
+                "jnz 2b",
+                "tilerelease",
+                configuration = in(reg) configuration.as_ptr(),
+                turns = inout(reg) turns => _,
+                options(nostack),
+            );
+        }
     }
 }

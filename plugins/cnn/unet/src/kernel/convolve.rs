@@ -35,12 +35,20 @@ macro_rules! entries {
             $(#[$attribute])?
             unsafe fn winograd(job: &super::convolve::Job, tile: usize, scratch: *mut u32) {
                 // SAFETY: passed on to the caller.
-                unsafe { super::winograd::group::<$kernel>(job, tile, scratch) }
+                unsafe {
+                    <$kernel as super::Kernel>::begin();
+                    super::winograd::group::<$kernel>(job, tile, scratch);
+                    <$kernel as super::Kernel>::end();
+                }
             }
             $(#[$attribute])?
             unsafe fn direct(job: &super::convolve::Job, tile: usize, scratch: *mut u32) {
                 // SAFETY: passed on to the caller.
-                unsafe { super::direct::group::<$kernel>(job, tile, scratch) }
+                unsafe {
+                    <$kernel as super::Kernel>::begin();
+                    super::direct::group::<$kernel>(job, tile, scratch);
+                    <$kernel as super::Kernel>::end();
+                }
             }
             $(#[$attribute])?
             unsafe fn first(job: &super::first::Job, row: usize) {
@@ -59,23 +67,26 @@ impl Kernels {
         Kernels { winograd, direct, first, item, pair, rows: K::ROWS, columns: 16 * K::COLS }
     }
 
-    /// An error says that the processor lacks `isa` or that it does not compute in `precision`.
+    /// An error says that the processor lacks `isa`.
     pub fn new(isa: Isa, precision: Precision) -> Result<Kernels, String> {
         if !isa.available() {
             return Err(format!("this processor lacks the instruction set {}", isa.name()));
-        }
-        if !isa.computes(precision) {
-            return Err(format!("there are no bfloat16 kernels for the instruction set {}", isa.name()));
         }
         Ok(match (isa, precision) {
             (Isa::Portable, Precision::F32) => super::portable::f32_entries(),
             (Isa::Portable, Precision::Bf16) => super::portable::bf16_entries(),
             #[cfg(target_arch = "x86_64")]
-            (Isa::Avx2, _) => super::avx2::f32_entries(),
+            (Isa::Avx2, Precision::F32) => super::avx2::f32_entries(),
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx2, Precision::Bf16) => super::avx2::half_entries(),
             #[cfg(target_arch = "x86_64")]
             (_, Precision::F32) => super::avx512::f32_entries(),
             #[cfg(target_arch = "x86_64")]
-            (_, Precision::Bf16) => super::avx512::bf16_entries(),
+            (Isa::Avx512, Precision::Bf16) => super::avx512::half_entries(),
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512Bf16, Precision::Bf16) => super::avx512::pair_entries(),
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Amx, Precision::Bf16) => super::avx512::tile_entries(),
             #[cfg(not(target_arch = "x86_64"))]
             _ => super::portable::f32_entries(),
         })

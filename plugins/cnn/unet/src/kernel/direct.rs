@@ -33,9 +33,8 @@ pub(crate) unsafe fn group<K: Kernel>(job: &Job, first: usize, scratch: *mut u32
                     let [x, y, z] = taps(job, view, tile, corner, chunk.up);
                     for (block, piece) in chunk.pieces.iter().enumerate() {
                         let [dx, dy, dz] = piece.tap;
-                        let from = source.add(x[dx] + y[dy] + z[dz] + piece.channel).cast::<u32>();
-                        let to = scratch.add((block * rows + r) * 16);
-                        std::ptr::copy_nonoverlapping(from, to, 16);
+                        let from = source.add(x[dx] + y[dy] + z[dz] + piece.channel);
+                        K::gather(from, scratch.add((block * rows + r) * 16));
                     }
                 }
                 for column in (0..layer.outputs).step_by(columns) {

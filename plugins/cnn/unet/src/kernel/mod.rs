@@ -4,10 +4,9 @@
 //! compiled once for each.
 #![allow(clippy::needless_range_loop)] // registers go by number
 
-/// What a [`Kernel`] for maps of f32 has whatever its instruction set: a block is a vector.
-macro_rules! f32_items {
+/// What a [`Kernel`] that multiplies f32 has whatever its instruction set: a block is a vector, a word a number.
+macro_rules! f32_products {
     () => {
-        type Item = f32;
         const PAIR: usize = 1;
         type B = Self::V;
 
@@ -15,11 +14,6 @@ macro_rules! f32_items {
         unsafe fn zeros() -> Self::B {
             // SAFETY: passed on to the caller.
             unsafe { Self::splat(0.0) }
-        }
-        #[inline(always)]
-        unsafe fn block_read(p: *const f32) -> Self::B {
-            // SAFETY: passed on to the caller.
-            unsafe { Self::load(p) }
         }
         #[inline(always)]
         unsafe fn block_write(p: *mut u32, v: Self::B) {
@@ -36,9 +30,16 @@ macro_rules! f32_items {
             // SAFETY: passed on to the caller.
             unsafe { Self::sub(a, b) }
         }
+        #[inline(always)]
+        unsafe fn gather(from: *const Self::Item, to: *mut u32) {
+            // SAFETY: passed on to the caller.
+            unsafe { Self::block_write(to, Self::block_read(from)) }
+        }
     };
 }
 
+#[cfg(target_arch = "x86_64")]
+mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
@@ -52,6 +53,8 @@ mod gemm;
 mod portable;
 mod winograd;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use amx::available as has_tiles;
 pub(crate) use buffer::{Buffer, Map};
 pub(crate) use convolve::{Classes, Kernels, MAX_GROUP, Scratch, Sink, Sources, tile_planes};
 pub(crate) use portable::to_bf16;
@@ -92,6 +95,8 @@ pub(crate) trait Kernel {
     unsafe fn block_read(p: *const Self::Item) -> Self::B;
     /// Sixteen words, the items in the order [`shuffled`].
     unsafe fn block_write(p: *mut u32, v: Self::B);
+    /// Sixteen words, the items in the order of the map.
+    unsafe fn gather(from: *const Self::Item, to: *mut u32);
     unsafe fn block_add(a: Self::B, b: Self::B) -> Self::B;
     unsafe fn block_sub(a: Self::B, b: Self::B) -> Self::B;
     unsafe fn words(p: *const u32) -> Self::W;
@@ -100,6 +105,11 @@ pub(crate) trait Kernel {
     /// sum + a * b, over the two items of a word where there are two.
     unsafe fn mac(a: Self::W, b: Self::W, sum: Self::V) -> Self::V;
 
+    /// What a thread does before its first [`Kernel::block`] and after its last.
+    #[inline(always)]
+    unsafe fn begin() {}
+    #[inline(always)]
+    unsafe fn end() {}
     /// `ROWS` x `COLS` x 16 sums; see [`gemm::block`].
     unsafe fn block(a: &gemm::Rows, b: *const u32, out: *mut f32, stride: usize, more: bool);
     /// Sums of the first convolution; see [`first::row`].

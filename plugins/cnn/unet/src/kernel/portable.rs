@@ -80,8 +80,14 @@ pub(crate) struct F32;
 impl Kernel for F32 {
     common!();
     type W = V;
-    f32_items!();
+    type Item = f32;
+    f32_products!();
 
+    #[inline(always)]
+    unsafe fn block_read(p: *const f32) -> V {
+        // SAFETY: passed on to the caller.
+        unsafe { Self::load(p) }
+    }
     #[inline(always)]
     unsafe fn write(p: *mut f32, v: V) {
         // SAFETY: passed on to the caller.
@@ -131,6 +137,11 @@ impl Kernel for Bf16 {
             Self::write(p.cast(), v[0]);
             Self::write(p.cast::<u16>().add(16), v[1]);
         }
+    }
+    #[inline(always)]
+    unsafe fn gather(from: *const u16, to: *mut u32) {
+        // SAFETY: the caller has thirty-two items and room for sixteen words.
+        unsafe { std::ptr::copy_nonoverlapping(from.cast(), to, 16) }
     }
     #[inline(always)]
     unsafe fn block_add(a: Self::B, b: Self::B) -> Self::B {
