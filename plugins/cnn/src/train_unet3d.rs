@@ -9,11 +9,12 @@ use crate::occupied::Occupied;
 use crate::patches::{Case, Drawing};
 use crate::tiles::{Cost, cheapest};
 use crate::window::read;
-use ichor_image::Turn;
+use ichor_image::{Turn, parallel::Parallel};
 use ichor_sdk::json::json;
 use ichor_sdk::prelude::*;
 use ichor_unet::{Architecture, Precision, Stop, Weights};
 use ichor_unet_training::{Dropping, Lesson, Loss, Normalise, Optimiser, Patch, Trainer};
+use std::ops::Range;
 
 /// What is made small.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Param)]
@@ -237,7 +238,9 @@ impl Run for TrainUnet3d {
             // A model to start from knows a mean and variance already.
             let seen = state.patches + if self.start.is_some() { KNOWN } else { 0 };
             let normalise = Normalise { share: self.running, seen, running };
-            let learned = learn(device, run, &net, &trainer, Lesson { patch, loss, normalise, drop });
+            let lesson = Lesson { patch, loss, normalise, drop };
+            let learned = learn(device, &UntilCancelled(run), &net, &trainer, lesson);
+            run.check_cancelled()?;
             let learned = learned.map_err(Error::internal)?;
             trainer.take(&learned, normalise);
             sum += learned.loss;
@@ -316,6 +319,20 @@ const FORGIVEN_ML: f64 = 0.1;
 fn forgiving_dice(both: usize, either: usize, voxel_mm3: f64) -> f64 {
     let forgiven = FORGIVEN_ML * 1000.0 / voxel_mm3;
     (2.0 * both as f64 + forgiven) / (either as f64 + forgiven)
+}
+
+/// The run's threads, which leave a loop's rest undone once the run should stop: a step of a wide network takes seconds,
+/// and nobody takes what such a step has learned.
+struct UntilCancelled<'a>(&'a Context<'a>);
+
+impl Parallel for UntilCancelled<'_> {
+    fn for_each(&self, n: usize, grain: usize, body: &(dyn Fn(Range<usize>) + Sync)) {
+        self.0.for_each(n, grain, &|range| {
+            if !self.0.cancelled() {
+                body(range);
+            }
+        });
+    }
 }
 
 fn row_text(m: &Measured) -> String {
