@@ -371,6 +371,7 @@ fn it_says_how_far_it_is_without_filling_a_log() {
     // The first that ends, with how many there are and how long the rest takes; all that went wrong.
     assert!(ended.stderr.contains("s1: done in ") && ended.stderr.contains("(1 of 4, "), "{}", ended.stderr);
     assert!(ended.stderr.contains(" left)") && ended.stderr.contains("warning: bad: failed after "));
-    assert!(ended.stderr.lines().count() <= 6, "{}", ended.stderr);
+    // A line a case at most, however slow the machine is, two of the group's stages, and the end.
+    assert!(ended.stderr.lines().count() <= 4 + 2 + 1, "{}", ended.stderr);
     assert!(!ended.stderr.contains('\u{1b}') && !ended.stderr.contains('\r'), "{:?}", ended.stderr);
 }
