@@ -6,19 +6,21 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-fn metadata() -> Value {
+/// What Cargo prints of the workspace, without the network.
+fn cargo(args: &[&str]) -> String {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let args = ["metadata", "--format-version", "1", "--locked", "--offline", "--all-features"];
+    let offline = ["--locked", "--offline"];
+    let output =
+        Command::new(cargo).args(args).args(offline).current_dir(ichor_tests::root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn metadata() -> Value {
     // Of this platform alone: packages of others need not have been fetched.
     let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let output = Command::new(cargo)
-        .args(args)
-        .args(["--filter-platform", &platform])
-        .current_dir(ichor_tests::root())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    let args = ["metadata", "--format-version", "1", "--all-features", "--filter-platform", &platform];
+    serde_json::from_str(&cargo(&args)).unwrap()
 }
 
 /// Names of the normal dependencies of every package of the workspace.
@@ -92,6 +94,22 @@ fn each_heavy_library_lives_in_one_crate() {
         }
         assert!(package != "ichor-abi" || deps.is_empty(), "the contract depends on nothing");
     }
+}
+
+/// Where a library of the tests asks another for a feature that the plugins do not need, Cargo compiles that one and all that
+/// depend on it once for `cargo build` and once for `cargo test`; for Burn that takes minutes.
+#[test]
+fn nothing_is_compiled_once_more_for_the_tests() {
+    let libraries = |edges| -> BTreeSet<String> {
+        let args =
+            ["tree", "--workspace", "--prefix", "none", "--format", "{p}, features: {f}", "--edges", edges];
+        // Marks what it has shown before.
+        cargo(&args).lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    };
+    let (without, with) = (libraries("normal,build"), libraries("normal,build,dev"));
+    assert!(without.len() > 100);
+    let again: Vec<&String> = without.difference(&with).collect();
+    assert!(again.is_empty(), "the tests want other features of {again:?}");
 }
 
 /// Every Rust file below some folders, with its text.
