@@ -1,13 +1,13 @@
 """The 3D U-Net engine (plugins/cnn/unet) beside PyTorch: the same random weights, the same input.
 
     cargo build --release -p ichor-unet --example exchange --example speed
-    python tests/peers/unet.py EXCHANGE accuracy
+    python tests/peers/unet.py EXCHANGE accuracy [f32]
     python tests/peers/unet.py EXCHANGE speed [edge of the input, 124] [thin|thick] [f32|bf16] [how ...]
     cargo build --release -p ichor-unet-training --example training_step
     python tests/peers/unet.py TRAINING_STEP step [width, 8] [thin|thick] [X,Y,Z, 124,124,124] [how ...]
 
 EXCHANGE is the built example (target/release/examples/exchange). `accuracy` prints the largest difference of the
-probabilities, thin and thick, and for bfloat16 that of either side against f32. `speed` prints seconds, best of
+probabilities, thin and thick, and, unless only f32 is asked for, that of either side's bfloat16 against f64. `speed` prints seconds, best of
 three after one run to warm up, on two threads, GFLOP/s as the paper writes the network, and their share of the peak that the
 example `speed`, built beside it, measures; over 100 % is work that was spared. PyTorch runs with batch normalisation folded, in-place activation
 and inference mode; how: plain, last (channels_last_3d), compile (torch.compile), compile-last; default plain, last.
@@ -208,7 +208,7 @@ def step(binary, width="8", pool="thin", size="124,124,124", *hows):
 POOLS = {"thin": (2, 2, 2), "thick": (2, 2, 1)}
 
 
-def accuracy(exchange):
+def accuracy(exchange, *precisions):
     for pool, shape in (("thin", [100, 92, 108]), ("thick", [100, 108, 36])):
         net, x = random_net(POOLS[pool]), image(shape)
         with torch.inference_mode():
@@ -221,7 +221,9 @@ def accuracy(exchange):
         dice = lambda a, b: 2 * ((a > 0.5) & (b > 0.5)).sum() / ((a > 0.5).sum() + (b > 0.5).sum())
         print(f"{pool} {shape}, {spread}")
         print(f"  f32:  ours - PyTorch {off(ours, reference)}; from f64: ours {off(ours, double)}, "
-              f"PyTorch {off(reference, double)}")
+              f"PyTorch {off(reference, double)}", flush=True)
+        if precisions and "bf16" not in precisions:
+            continue
         half, _ = exchange.run(net, x, "bf16", pool)
         with torch.inference_mode():
             for block in net.blocks:

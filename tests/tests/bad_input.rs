@@ -118,6 +118,23 @@ fn files_that_are_wrong_fail_one_stage() {
 }
 
 #[test]
+fn a_damaged_model_is_missed_before_anything_runs() {
+    let case = Case::new();
+    let model = case.write(
+        "cut.safetensors",
+        &std::fs::read(ichor_tests::root().join("pipelines/models/ich-thick.safetensors")).unwrap()[..9999],
+    );
+    let with = format!("with: {{ model: {model} }}");
+    let stage = format!("  net: {{ use: segment-unet3d, in: {{ ct: head.ct }}, {with} }}\noutputs:\n");
+    let pipeline = case.write("net.yaml", SMALL.replace("outputs:\n", &stage));
+    let ended = refused(&case, 2, &[&pipeline], "the model `");
+    assert!(
+        ended.stderr.contains("stage `net` (segment-unet3d) would fail")
+            && !ended.stderr.contains("head: done")
+    );
+}
+
+#[test]
 fn plugins_that_are_wrong_are_refused() {
     for (name, says) in [("wrong_major", "needs contract 2.0"), ("no_symbol", "exports no `ichor_plugin_v1`")]
     {

@@ -46,11 +46,10 @@ fn the_examples_pass_in_all_three_languages() {
 
 #[test]
 fn the_shipped_plugins_pass() {
-    // A small head, stiff atlases, a short training: the stages run some sixty times.
+    // A small head, a short training: the stages run some sixty times.
     let small = [
         ("phantom", "phantom-head.shape=[48, 48, 10]"),
         ("phantom", "phantom-head.spacing=[4.5, 4.5, 18]"),
-        ("cavity", "cavity-atlas.deformable=false"),
         ("cnn", "train-unet3d.patches=1"),
         ("cnn", "train-unet3d.width=1"),
         ("cnn", "train-unet3d.patch=[4, 4, 4]"),

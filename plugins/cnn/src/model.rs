@@ -35,14 +35,14 @@ impl Model {
         let mut file = File::open(path).map_err(io)?;
         let size = file.metadata().map_err(io)?.len();
         if size > LARGEST {
-            return Err(Error::bad_input(format!(
+            return Err(Error::bad_params(format!(
                 "the model `{path}` has {size} bytes, more than {LARGEST}"
             )));
         }
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(size as usize).map_err(|e| Error::out_of_memory(e.to_string()))?;
         (&mut file).take(size).read_to_end(&mut bytes).map_err(io)?;
-        Self::read(&bytes).map_err(|why| Error::bad_input(format!("the model `{path}` is refused: {why}")))
+        Self::read(&bytes).map_err(|why| Error::bad_params(format!("the model `{path}` is refused: {why}")))
     }
 
     /// Reads a model.
